@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from nbactl.services.instance import LogLine
 
 TINY: Final = Path(__file__).with_name("tiny_service.py")
-TIMINGS: Final = SupervisorTimings(request=2.0, restart=0.01, longest_restart=0.02, start=0.5, stop=2.0)
+TIMINGS: Final = SupervisorTimings(request=2.0, restart=0.01, longest_restart=0.02, start=30.0, stop=5.0)
 
 
 def open_documents(folder: Path) -> SqliteDocuments:
@@ -50,7 +51,8 @@ def open_services(folder: Path, *, who: str = "mia@here", deploy: float = 20.0) 
 class LocalUp:
     """Takes steps in a thread while it is used as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, start: float = TIMINGS.start) -> None:
+        """`start` is how many seconds a revision has to become ready."""
         self.folder = folder
         self.lines: list[LogLine] = []
         self.error: Exception | None = None
@@ -58,7 +60,7 @@ class LocalUp:
         self.documents = open_documents(folder)
         self.deployments = LocalDeployments(self.documents, clock=self.clock, who="up@here")
         self.supervisor = Supervisor(
-            timings=TIMINGS, clock=self.clock, emit=self.lines.append, changed=self.write_state
+            timings=replace(TIMINGS, start=start), clock=self.clock, emit=self.lines.append, changed=self.write_state
         )
         self.deployer = Deployer(
             self.supervisor,

@@ -89,10 +89,17 @@ def test_a_revision_that_does_not_start_leaves_the_old_one_serving(up: LocalUp, 
     assert get(services.get(ONE), "/pid") == pid
     assert services.get(ONE).problem == "exit code 1: the port is cursed"
     assert "one-00002 does not start, one-00001 serves: exit code 1: the port is cursed" in messages(up)
-    with pytest.raises(DeployFailedError, match="the previous one keeps serving") as never:
-        change(services, ServiceEdit({"BROKEN": None, "NEVER_READY": "1"}))
-    assert never.value.cause == "one-00003: not ready after 0.5s: the feed is empty"
-    assert get(services.get(ONE), "/pid") == pid
+
+
+def test_a_revision_that_is_not_ready_in_time_leaves_the_old_one_serving(tmp_path: Path) -> None:
+    services = open_services(tmp_path)
+    with LocalUp(tmp_path, start=2.0) as up:
+        up.deploy(ONE)
+        pid = get(services.get(ONE), "/pid")
+        with pytest.raises(DeployFailedError, match="the previous one keeps serving") as never:
+            change(services, ServiceEdit({"NEVER_READY": "1"}))
+        assert never.value.cause == "one-00002: not ready after 2s: the feed is empty"
+        assert get(services.get(ONE), "/pid") == pid
 
 
 def test_requests_go_to_an_older_revision_and_a_new_one_only_shows_that_it_starts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from http.client import HTTPConnection
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -44,7 +45,10 @@ class World:
         self.lines: list[LogLine] = []
         self.changes = 0
         self.supervisor = Supervisor(
-            timings=TIMINGS, clock=SystemClock(), emit=self.lines.append, changed=self._changed
+            timings=replace(TIMINGS, start=0.5, stop=2.0),
+            clock=SystemClock(),
+            emit=self.lines.append,
+            changed=self._changed,
         )
         self.one = self.supervisor.open("one")
 
