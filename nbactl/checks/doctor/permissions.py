@@ -106,7 +106,11 @@ NEEDS: Final = (
     Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
     Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
-    Need(("subscriptions list",), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
+    Need(
+        ("subscriptions list", "services scale", "services traffic", "services rollback"),
+        "roles/monitoring.viewer",
+        ("monitoring.timeSeries.list",),
+    ),
 )
 
 
