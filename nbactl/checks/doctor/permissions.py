@@ -80,9 +80,24 @@ NEEDS: Final = (
         "roles/run.viewer",
         ("run.services.get", "run.services.list"),
     ),
-    Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
-    Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
-    Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
+    Need(
+        ("services show", "services diff", "services traffic", "services rollback", "schedule tick", "doctor"),
+        "roles/run.viewer",
+        ("run.revisions.list",),
+    ),
+    Need(
+        ("run", "services health", "services smoke", "schedule tick", "doctor"),
+        "roles/run.invoker",
+        ("run.routes.invoke",),
+    ),
+    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
+    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.viewer", ("run.operations.get",)),
+    Need(("services traffic", "services rollback", "services undo"), "roles/run.viewer", ("run.revisions.get",)),
+    Need(
+        (*_CHANGES, "flags sync", "flags rollback --env"),
+        "roles/iam.serviceAccountUser",
+        ("iam.serviceAccounts.actAs",),
+    ),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(
         ("jobs list", "jobs diff", "doctor", "expect", "schedule tick"),
@@ -107,7 +122,7 @@ NEEDS: Final = (
     Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
     Need(
-        ("subscriptions list", "services scale", "services traffic", "services rollback"),
+        ("subscriptions list", "services scale", "services rollback"),
         "roles/monitoring.viewer",
         ("monitoring.timeSeries.list",),
     ),
