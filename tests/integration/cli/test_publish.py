@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap import Container
+from nbactl.cli.publish.command import PublishRequest, publish_message
+from nbactl.config.settings import load_settings
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE
 from nbactl.ports.bus import Subscription
 from nbactl.ports.documents import Set
+from nbactl.services.manual import Values
 from nbactl.testing import emulator_documents
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from nbactl.cli.ask import Question
     from nbactl.ports.bus import PulledMessage
 
 TOPIC, FOUR, DEAD = "nba-phase3-trigger", "nba-phase4-trigger", "nba-phase3-trigger-dead-letter"
@@ -115,6 +121,24 @@ def test_inv_07_killed_at_any_instant_the_same_command_finishes_it_under_the_sam
     assert len(keys) == (6 if instant == "outbox.published" else 5)  # that one twice, under one key
     assert len({one["data"]["correlation_id"] for one in finished["messages"]}) == 1
     assert place.data(FOUR, *DAY)["data"]["published_before"] is True
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_two_operators_who_publish_the_same_at_once_publish_it_once(place: Place, again: bool) -> None:
+    place.subscribe(TOPIC)
+    if again:
+        place.data(TOPIC, *DAY)
+        place.pulled(TOPIC)
+    request = PublishRequest(TOPIC, Values(GameDate.iso(DAY[1])), again=again)
+    settings = load_settings({"state_dir": str(place.folder / ".nbactl")}, {}, place.folder)
+    with Container(settings) as app:
+        others: list[str | None] = []
+
+        def meanwhile(_: Question) -> None:
+            others.extend(message.message_id for message in publish_message(app, request).messages)
+
+        [own] = publish_message(app, request, confirm=meanwhile).messages
+    assert [message.message_id for message in place.pulled(TOPIC)] == others == [own.message_id]
 
 
 def test_what_speaks_against_a_start_is_said(place: Place) -> None:
