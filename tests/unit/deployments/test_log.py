@@ -30,7 +30,10 @@ CHANGE = ChangeRecord(
         ServiceChange(
             "scrapers",
             ServiceEdit(
-                {"A": None, "B": "x,y"}, {"max_instances": None, "timeout": 540.0}, env_order=("B", "KEY_OF_SECRET")
+                {"A": None, "B": "x,y"},
+                {"max_instances": None, "timeout": 540.0},
+                env_order=("B", "KEY_OF_SECRET"),
+                service_wide=frozenset({"max_instances"}),
             ),
             ServiceEdit({"A": "1", "B": None}, {"max_instances": 20, "timeout": 60.5}),
         ),

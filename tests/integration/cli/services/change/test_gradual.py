@@ -127,7 +127,7 @@ def test_with_too_few_requests_it_stays_and_the_same_command_watches_on(world: P
 
 def test_inv_20_after_ctrl_c_requests_stay_and_the_same_command_continues(world: Project) -> None:
     before = world.state()
-    clock = Evening(world, (GOOD, GOOD), (GOOD, GOOD), (GOOD, GOOD))
+    clock = Evening(world, (GOOD, GOOD), (GOOD, GOOD))
 
     def stop() -> None:
         clock.watched = lambda: None

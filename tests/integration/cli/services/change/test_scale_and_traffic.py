@@ -145,3 +145,15 @@ def test_without_measurements_a_rollback_says_that_it_does_not_know_which_revisi
     assert project.state()["traffic"] == [{"type": PINNED, "revision": R2, "percent": 100}]
     assert data["effects"][0].startswith(f"to {R2}: ready, made ")
     assert any("it is not known which revisions served" in warning for warning in project.warnings)
+
+
+def test_a_setting_of_the_service_as_a_whole_is_changed_and_undone_there(project: Project) -> None:
+    project.cloud.services[WORKER]["scaling"] = {"minInstanceCount": 1}
+    project.cloud.pin(WORKER)
+    before = project.state()
+    data = project("scale", WORKER, "--min-instances", "3")
+    assert (project.state()["scaling"], project.state()["template"]) == ({"minInstanceCount": 3}, before["template"])
+    assert "will get 0 %" not in project.text("scale", WORKER, "--min-instances", "4", "--dry-run")
+    assert project.records()[0]["services"][0]["settings"]["service_wide"] == ["min_instances"]
+    project(*undo_of(data))
+    assert project.state() == before
