@@ -396,7 +396,7 @@ class Container:
         """What changes services, and undoes it."""
         from nbactl.deployments.changes import ServiceChanges
 
-        place = f"{self.settings.project}/{self.settings.region}"
+        place = f"{self.settings.project}/{self.settings.region}" if self.target.HAS_DEPLOYED_SERVICES else "local"
         return ServiceChanges(self.deployed_services, clock=self.clock, ids=self.ids, place=place)
 
     @cached_property

@@ -185,7 +185,7 @@ def carry_out(
         result = ChangeResult(work, None, tuple(work.failed), tuple(work.warnings))
     else:
         if work.plans:
-            confirm(question_of(app.settings.region, work, effects))
+            confirm(question_of(app, work, effects))
         result = app.service_changes.carry_out(
             log,
             work,

@@ -9,7 +9,7 @@ from nbactl.cli.app import console as console_of
 from nbactl.cli.app import container
 from nbactl.cli.ask import place
 from nbactl.cli.services.change.command import undo_command
-from nbactl.cli.services.change.wording import SERVICES, kinds_of, pinned_note, plan_lines, shown
+from nbactl.cli.services.change.wording import SERVICES, kinds_of, pinned_note, plan_lines, shown, where_of
 from nbactl.cli.show.render import View, describe
 from nbactl.cli.show.text import Styled
 from nbactl.deployments.plan import ServiceOutcome
@@ -73,10 +73,10 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
         for effect in done.effects:
             console.print("  ", effect)
         if done.dry_run and (result.work.plans or result.outcomes):
-            console.note(f"Dry run: nothing was changed on {place(app.settings)} in {app.settings.region}.")
+            console.note(f"Dry run: nothing was changed on {place(app.settings)}{where_of(app)}.")
         elif result.change is not None:
             succeeded = len(result.outcomes) - len(result.failed)
-            where = f"{place(app.settings)} in {app.settings.region}"
+            where = f"{place(app.settings)}{where_of(app)}"
             console.note(f"Changed {succeeded} of {len(result.work.plans)} services on {where}.")
             console.note(Styled("undo: ", "cyan"), undo[0])
 

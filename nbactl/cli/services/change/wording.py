@@ -34,7 +34,12 @@ def _move(app: Container, service: str) -> str:
 SERVICES: Final = ChangeWording(("services", "undo"), "nbactl services list", _move)
 
 
-def question_of(region: str, work: ServicesWork, effects: Sequence[str] = ()) -> Question:
+def where_of(app: Container) -> str:
+    """Return ` in REGION`; nothing on target local, which has no regions."""
+    return f" in {app.settings.region}" if app.target.HAS_DEPLOYED_SERVICES else ""
+
+
+def question_of(app: Container, work: ServicesWork, effects: Sequence[str] = ()) -> Question:
     """Return what is asked before services are changed."""
     lines: list[str] = []
     for plan in work.plans:
@@ -46,7 +51,7 @@ def question_of(region: str, work: ServicesWork, effects: Sequence[str] = ()) ->
     lines += [f"  {effect}" for effect in effects]
     count = len(work.plans)
     revisions = any(plan.makes_revision for plan in work.plans)
-    then = f"Each service in {region} gets a new revision." if revisions else "No revision is made."
+    then = f"Each service{where_of(app)} gets a new revision." if revisions else "No revision is made."
     return Question(
         f"Change {what_changes(work)} of {count} service{'' if count == 1 else 's'}?", tuple(lines), then=then
     )

@@ -1,0 +1,44 @@
+"""On target local the same commands change the services of `nbactl up`, and undo it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from nbactl.cli.main import main
+from tests.kit.local_up import LocalUp, open_services
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_service_of_up_is_changed_rolled_back_and_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NBACTL_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "state").mkdir()
+
+    def call(*words: str, code: int = 0) -> dict[str, Any]:
+        assert main(["services", *words, "-o", "json"]) == code, capsys.readouterr().err
+        document = json.loads(capsys.readouterr().out)
+        found: dict[str, Any] = document["data"] or document["error"]
+        return found
+
+    with LocalUp(tmp_path / "state") as up:
+        services = open_services(tmp_path / "state", who="mia@here")
+        up.deploy("worker", {"LOG_LEVEL": "info"})
+        before = services.get("worker")
+        call("env", "set", "worker", "LOG_LEVEL=debug")
+        assert services.get("worker").env["LOG_LEVEL"] == "debug"
+        assert call("rollback", "worker")["effects"][0].startswith(f"to {before.latest_ready_revision}: ")
+        assert services.get("worker").pinned_to == [before.latest_ready_revision]
+        call("undo", "last")
+        call("undo", "last")
+        after = services.get("worker")
+        assert (after.env, after.env_order, after.traffic) == (before.env, before.env_order, before.traffic)
+        assert call("env", "set", "worker", "API_KEY=1", code=2)["code"] == "usage"
+        assert call("scale", "worke", "--max-instances", "2", code=4)["next"] == "Did you mean 'worker'?"
+    assert [each["state"] for each in call("changes")["changes"]] == ["done", "done", "undone", "undone"]
