@@ -73,6 +73,10 @@ def env_set(  # noqa: PLR0917 - Typer reads them one by one
     remove: Annotated[
         list[str] | None, typer.Option("--remove", help="Remove this variable; may be repeated.", metavar="NAME")
     ] = None,
+    restore: Annotated[
+        str | None,
+        typer.Option("--from", help="Set what this revision has and the service lacks.", metavar="REVISION"),
+    ] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
 ) -> View:
@@ -82,12 +86,13 @@ def env_set(  # noqa: PLR0917 - Typer reads them one by one
     undoes it. A variable that looks like a secret is refused (exit 2): it belongs in Secret Manager. Refused with 6:
     a service that workflows.yaml does not name, a variable that comes from a secret, a change that someone else made
     in between, and a combination that the readers of the completion variables refuse. Exit 3: the service is pinned,
-    so that no request reaches the change.
+    so that no request reaches the change, or a variable of --from comes from a secret. --from brings back what a
+    deployment dropped.
     """
     from nbactl.cli.services.change.values import command as values
 
     pairs = dict(_variable(text) for text in variables or ())
-    request = values.EnvSetRequest(service, pairs, tuple(remove or ()), reason, dry_run)
+    request = values.EnvSetRequest(service, pairs, tuple(remove or ()), restore, reason, dry_run)
     here = container(ctx)
     return view.services_changed(
         values.set_variables(here, request, confirm=asking(ctx), report=view.progress(ctx)), here

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbactl.bootstrap.deployed import declared_specs
 from nbactl.cli.ask import proceed
 from nbactl.cli.services.change.command import ServicesChanged, change_services, declared_service, unsettled
+from nbactl.core._support.names import did_you_mean
 from nbactl.core.observe.masking import is_secret_name, mask
 from nbactl.deployments.changes import no_report
 from nbactl.deployments.combinations import check_services
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EnvSetRequest:
-    """Which variables of a service to set and to remove; all others stay as they are."""
+    """Which variables of a service to set and to remove; all others stay as they are.
+
+    `restore` is a revision: what it has and the service lacks is set, too.
+    """
 
     service: str
     values: Mapping[str, str]
     remove: tuple[str, ...] = ()
+    restore: str | None = None
     reason: str | None = None
     dry_run: bool = False
 
@@ -111,9 +116,26 @@ def set_variables(
                 details={"service": service.name, "variable": name},
             )
     work.warnings += [f"{name} is not set on {service.name}" for name in request.remove if name not in service.env]
+    if request.restore is not None:
+        changes = {**_lost(app, service, request.restore, work), **changes}
     add_plan(work, service, ServiceEdit(changes))
     check_services([service], work.plans)
     return change_services(app, [service], work, request, confirm=confirm, report=report)
+
+
+def _lost(app: Container, service: DeployedService, revision: str, work: ServicesWork) -> dict[str, str]:
+    """Return the variables that a revision has and its service lacks; those that look like secrets are refused."""
+    revisions = {one.name: one for one in app.deployed_services.revisions(service.name)}
+    if revision not in revisions:
+        raise NotFoundError(f"{service.name} has no revision {revision}", next_step=did_you_mean(revision, revisions))
+    there, here = revisions[revision], service.env.keys() | service.secrets
+    lost = {name: value for name, value in there.env.items() if name not in here}
+    secret = [name for name, value in lost.items() if _looks_secret(name, value)]
+    why = "It looks like a secret, and its value would be kept with the change."
+    work.refused += [RefusedVariable(service.name, name, None, why) for name in secret]
+    why = f"It comes from a secret in {revision}: give it again with --update-secrets."
+    work.refused += [RefusedVariable(service.name, name, None, why) for name in sorted(there.secrets - here)]
+    return {name: value for name, value in lost.items() if name not in secret}
 
 
 def apply_declared(
@@ -178,8 +200,8 @@ def _checked(request: EnvSetRequest) -> dict[str, str | None]:
     if both := sorted(request.values.keys() & set(request.remove)):
         raise UsageError(f"{', '.join(both)}: both set and removed", next_step="Choose one of them.")
     changes: dict[str, str | None] = {**request.values, **dict.fromkeys(request.remove)}
-    if not changes:
-        raise UsageError("nothing is to be set", next_step="Give NAME=VALUE, or --remove NAME.")
+    if not changes and request.restore is None:
+        raise UsageError("nothing is to be set", next_step="Give NAME=VALUE, --remove NAME or --from REVISION.")
     for name, value in changes.items():
         if _looks_secret(name, value):
             raise UsageError(

@@ -150,3 +150,21 @@ def test_env_diff_compares_what_is_declared_and_apply_brings_it(project: Project
     write_config(project.folder, "services: {}\n")
     assert "nothing was compared" in project("env", "diff", code=4)["message"]
     assert "nothing was looked at" in project("apply", code=4)["message"]
+
+
+def test_incident_8_variables_that_a_deployment_replaced_are_found_and_brought_back(project: Project) -> None:
+    project.cloud.set_env(WORKER, PROJECT="nba", TOPIC="ready")
+    old = project.cloud.services[WORKER]["latestReadyRevision"].rpartition("/")[2]
+    (container,) = project.cloud.services[WORKER]["template"]["containers"]
+    project.cloud.redeploy(WORKER, containers=[{**container, "env": [{"name": "LOG_LEVEL", "value": "debug"}]}])
+    problems = project("diff")["problems"]
+    assert [one["kind"] for one in problems if one["service"] == WORKER][:1] == ["lost"]
+    before = project.state()
+    data = project("env", "set", WORKER, "--from", old, code=3)
+    assert [(each["variable"], each["after"]) for each in data["changes"]] == [("PROJECT", "nba"), ("TOPIC", "ready")]
+    assert [each["variable"] for each in data["refused"]] == ["PASSWORD", "API_KEY"]
+    assert project.cloud.env(WORKER) == {"LOG_LEVEL": "debug", "PROJECT": "nba", "TOPIC": "ready"}
+    assert "hush" not in project.out + project.err
+    project(*undo_of(data))
+    assert project.state() == before
+    assert "has no revision" in project("env", "set", WORKER, "--from", f"{old}x", code=4)["message"]
