@@ -96,7 +96,7 @@ def since_when(service: DeployedService, revisions: Sequence[Revision], kind: Ki
 
 def ages(service: DeployedService, revisions: Sequence[Revision]) -> dict[tuple[Kind, str], Since]:
     """Return since when each setting, variable and the image are as they are."""
-    keys: list[tuple[Kind, str]] = [("setting", name) for name in SETTINGS if name in service.settings]
+    keys: list[tuple[Kind, str]] = [("setting", name) for name in SETTINGS if service.settings.get(name) is not None]
     keys += [("variable", name) for name in (*service.env, *sorted(service.secrets))]
     keys.append(("image", "image"))
     found = {key: since_when(service, revisions, *key) for key in keys}

@@ -55,10 +55,13 @@ class ListedRegion:
 
 @frozen
 class ServiceDetails:
-    """All there is about a service. `revisions` are the newest first; `commit` is None where none is known."""
+    """All there is about a service. `revisions` are the newest first; `commit` is None where none is known.
+
+    `declared` is None on target local, where nothing is declared.
+    """
 
     service: DeployedService
-    declared: bool
+    declared: bool | None
     surveyed: Surveyed
     revisions: Sequence[Revision]
     ages: Mapping[tuple[Kind, str], Since]
@@ -101,8 +104,9 @@ def show_service(app: Container, name: str) -> ServiceDetails:
     past = Past(revisions, partial(recorded_changes, app, warnings.append))
     surveyed = examine(name, specs.get(name, DeployedSpec()), app.config.timeouts, service, past)
     found = ages(service, revisions)
+    declared = name in specs if app.target.HAS_DEPLOYED_SERVICES else None
     return ServiceDetails(
-        service, name in specs, surveyed, revisions, found, _commit(app, service), app.clock.now(), tuple(warnings)
+        service, declared, surveyed, revisions, found, _commit(app, service), app.clock.now(), tuple(warnings)
     )
 
 

@@ -59,7 +59,7 @@ def service_details(found: ServiceDetails) -> View:
         "account": service.account,
         "deployed": deployed,
         "function": service.function and f"{service.function}; its next deployment resets what is changed here",
-        "declared": None if found.declared else "no: workflows.yaml does not name it",
+        "declared": "no: workflows.yaml does not name it" if found.declared is False else None,
     }
 
     def show(console: Console) -> None:

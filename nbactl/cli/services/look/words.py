@@ -46,14 +46,14 @@ def traffic_meaning(service: DeployedService) -> str:
 
 
 def instances(settings: Settings) -> str:
-    """Return the least and most instances, `0-20`; without a limit the platform's is in force."""
+    """Return the least and most instances, `0-20`, or `0+` where the platform sets the limit."""
     least, most = settings.get("min_instances") or 0, settings.get("max_instances")
-    return f"{least:g}-{most:g}" if most is not None else f"{least:g}-"
+    return f"{least:g}-{most:g}" if most is not None else f"{least:g}+"
 
 
 def image_tag(service: DeployedService) -> str:
-    """Return the tag of the image, or the start of its digest."""
-    return tag_of(service.image) or "untagged"
+    """Return the tag of the image, or the start of its digest; empty without an image, as on this machine."""
+    return tag_of(service.image) or ("untagged" if service.image else "")
 
 
 def ago(now: datetime, then: datetime | None) -> str:
