@@ -8,7 +8,7 @@ from nbactl.cli.services.look.words import ago, image_tag, instances, short_name
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, lay_out
 from nbactl.deployments.desired import tag_of
-from nbactl.errors import CheckFailedError, NbactlError, NotFoundError
+from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,8 +143,3 @@ def _row(one: ListedService, region: str, now: datetime) -> list[Segment | None]
         short_name(service.deployed_by),
         region,
     ]
-
-
-def failed(count: int, what: str, next_step: str) -> NbactlError:
-    """Return the error of a command that found services which are not as they should be."""
-    return CheckFailedError(f"{count} service{'s' if count > 1 else ''} {what}", next_step=next_step)

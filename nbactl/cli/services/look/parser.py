@@ -18,6 +18,8 @@ from nbactl.cli.services.look.command import (
     show_service,
     smoke_services,
 )
+from nbactl.cli.services.look.details import service_details
+from nbactl.cli.services.look.listing import service_list
 from nbactl.cli.show.render import View
 
 ServiceArgument = Annotated[
@@ -44,7 +46,7 @@ def list_(ctx: typer.Context) -> View:
     Regions are asked at once, and shown as they answer. The drift is how many declared values a service does not have.
     """
     opened = container(ctx, reads_only=True)
-    return view.service_list(opened, list_services(opened))
+    return service_list(opened, list_services(opened))
 
 
 @command(app, "show", examples=["nbactl services show prediction-worker"])
@@ -53,7 +55,7 @@ def show_(ctx: typer.Context, service: ServiceArgument) -> View:
 
     Secrets are named and never read; values that look like one are masked.
     """
-    return view.service_details(show_service(container(ctx, reads_only=True), service))
+    return service_details(show_service(container(ctx, reads_only=True), service))
 
 
 @command(app, "health", examples=["nbactl services health", "nbactl services health prediction-worker"])
