@@ -97,7 +97,7 @@ def list_services(app: Container) -> Iterator[ListedRegion]:
 
 def show_service(app: Container, name: str) -> ServiceDetails:
     """Return all there is about a service. Raises NotFoundError with the name that was meant."""
-    service = _get(app, name)
+    service = app.deployed_services.get(name)
     revisions = app.deployed_services.revisions(name)
     warnings: list[str] = []
     specs = declared_specs(app)
@@ -157,30 +157,10 @@ def _chosen(app: Container, names: Sequence[str]) -> list[DeployedService]:
     """Return the deployed services of these names; without names those that are declared, on target local all."""
     there = {service.name: service for service in app.deployed_services.list()}
     if names:
-        return [there[name] if name in there else _missing(name, there) for name in dict.fromkeys(names)]
+        # One that is not there is asked for: the error says in which region it is, or which one was meant.
+        return [there.get(name) or app.deployed_services.get(name) for name in dict.fromkeys(names)]
     declared = declared_specs(app) or there
     return [service for name, service in there.items() if name in declared]
-
-
-def _missing(name: str, known: Mapping[str, DeployedService]) -> DeployedService:
-    raise NotFoundError(
-        f"there is no service {name}",
-        cause="Services are looked for in --region, and where workflows.yaml declares them.",
-        next_step=did_you_mean(name, known, otherwise="nbactl services list") if known else "nbactl services list",
-    )
-
-
-def _get(app: Container, name: str) -> DeployedService:
-    try:
-        return app.deployed_services.get(name)
-    except NotFoundError as error:
-        try:
-            known = [service.name for service in app.deployed_services.list()]
-        except NbactlError:
-            raise error from None
-        if known:
-            error.next_step = did_you_mean(name, known, otherwise=error.next_step or "nbactl services list")
-        raise
 
 
 def _commit(app: Container, service: DeployedService) -> CommitAge | None:

@@ -97,6 +97,11 @@ def test_a_service_of_another_team_is_marked_and_an_unknown_one_gets_a_suggestio
     unknown = deployed.nbactl("show", "prediction-cordinator")
     assert unknown.returncode == 4
     assert f"Did you mean '{COORDINATOR}'?" in unknown.stderr
+    deployed.cloud.at("us-west1").deploy("prediction-worker")
+    for words in (["show"], ["health"], ["smoke"]):
+        elsewhere = deployed.nbactl(*words, "prediction-worker")
+        assert elsewhere.returncode == 4
+        assert "It is in us-west1" in elsewhere.stderr
     assert deployed.nbactl("health", "nba-scraper").returncode == 4
     assert deployed.nbactl("diff", OTHERS).returncode == 4
     deployed.cloud.hidden = True
@@ -166,6 +171,19 @@ def test_incident_9_a_deployment_that_resets_what_was_mended_is_named(deployed: 
     assert "1 of 7 declared services differ." in done.stderr
     (found,) = deployed.json("diff", COORDINATOR)["data"]["differences"]
     assert (found["name"], found["wanted"], found["found"], found["returned"]) == ("min_instances", 1, 0, 2)
+
+
+def test_a_drift_that_was_mended_with_nbactl_and_came_back_names_the_change(deployed: Deployed) -> None:
+    deployed.declared = {COORDINATOR: {"max_instances": 5}}
+    done = deployed.nbactl("apply", COORDINATOR, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert deployed.json("diff", COORDINATOR)["data"]["problems"] == []
+    deployed.cloud.redeploy(COORDINATOR, by=CI, scaling={"maxInstanceCount": 20})
+    (found,) = deployed.json("diff", COORDINATOR)["data"]["differences"]
+    assert (found["returned"], found["brought_by"][CI]) == (1, 1)
+    assert found["mended_with"] in done.stderr
+    (problem,) = deployed.json("diff", COORDINATOR)["data"]["problems"]
+    assert f"({found['mended_with']})" in problem["cause"]
 
 
 def test_incident_8_variables_that_a_deployment_dropped_are_found_without_a_declaration(deployed: Deployed) -> None:
