@@ -44,7 +44,7 @@ class InstancePrice(Strict):
         return self.cpu * resources.cpu + self.memory * resources.memory
 
 
-class Tier(Strict):
+class PriceTier(Strict):
     """The prices of the regions of one tier, by the way of billing."""
 
     idle: InstancePrice
@@ -55,7 +55,7 @@ class InstancePrices(Strict):
     """prices.yaml of this folder."""
 
     as_of: Annotated[date, as_date]
-    tiers: Annotated[dict[str, Tier], NOT_EMPTY]
+    tiers: Annotated[dict[str, PriceTier], NOT_EMPTY]
     regions: Annotated[dict[str, str], NOT_EMPTY]
     typical_seconds: dict[str, Price]
     players: tuple[str, ...]

@@ -92,7 +92,7 @@ def check_changes(changes: Mapping[str, str | None]) -> None:
         if why := _wrong_name(name) or _wrong_value(value):
             raise DataError(
                 f"the environment variable {name[:80]!r} cannot be set: {why}",
-                next_step="Correct it in flags.yaml, or leave it out.",
+                next_step="Correct it, or leave it out.",
                 details={"variable": name[:80]},
             )
 

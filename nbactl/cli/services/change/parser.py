@@ -199,7 +199,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
     """
     from nbactl.cli.services.change.traffic import command as moving
 
-    request = moving.RollbackRequest(service, revision, gradual, reason, dry_run)
+    request = moving.RevisionRollbackRequest(service, revision, gradual, reason, dry_run)
     here, terminal = container(ctx), console(ctx)
     done = moving.rollback_service(here, request, confirm=asking(ctx), report=view.progress(ctx), note=terminal.note)
     return view.services_changed(done, here)
@@ -216,7 +216,7 @@ def apply(
     """
     from nbactl.cli.services.change.values import command as values
 
-    request = values.ApplyRequest(tuple(services or ()), reason, dry_run)
+    request = values.ApplyDeclaredRequest(tuple(services or ()), reason, dry_run)
     here = container(ctx)
     return view.services_changed(
         values.apply_declared(here, request, confirm=asking(ctx), report=view.progress(ctx)), here

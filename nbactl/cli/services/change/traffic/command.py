@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
     from nbactl.cli.services.change.command import Report
-    from nbactl.deployments.records import Shares
+    from nbactl.deployments.records import ServiceChange, Shares
     from nbactl.ports.measurements import RequestStats
     from nbactl.ports.services import DeployedService, Revision, Traffic
 
@@ -50,7 +50,7 @@ class TrafficRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackRequest:
+class RevisionRollbackRequest:
     """Which service to take back, to `revision` or to the previous ready one that served."""
 
     service: str
@@ -90,7 +90,7 @@ def move_traffic(
 
 def rollback_service(
     app: Container,
-    request: RollbackRequest,
+    request: RevisionRollbackRequest,
     *,
     confirm: Confirm = proceed,
     report: Report = no_report,
@@ -103,12 +103,16 @@ def rollback_service(
     service = declared_service(app, request.service)
     revisions = app.deployed_services.revisions(service.name)
     work = ServicesWork()
-    begun = _begun(app, service, request)
+    begun = _begun(app, service)
     passed_over: tuple[str, ...] = ()
-    if begun is not None:
-        plan: ServicePlan | None = ServicePlan(service, *begun)
-        target = begun[1].traffic[0].revision if begun[1].traffic else None
-        why = "a gradual move that was interrupted is continued"
+    if (
+        begun is not None
+        and request.revision in (None, _goal(begun))
+        and (request.gradual or _is_there(service, begun))
+    ):
+        # To go back from where it went back to already would be a second rollback.
+        plan = None if _is_there(service, begun) else ServicePlan(service, begun.before, begun.after, begun.through)
+        target, why = _goal(begun), "a gradual move that was interrupted is continued"
     else:
         previous = _target(app, service, revisions, request.revision, work)
         target, why, passed_over = previous.revision.name, _chosen(previous), previous.passed_over
@@ -174,21 +178,16 @@ def _chosen(previous: Previous) -> str:
     return f"the newest one before that is ready and served ({previous.served:,} requests lately)"
 
 
-def _begun(
-    app: Container, service: DeployedService, request: RollbackRequest
-) -> tuple[ServiceEdit, ServiceEdit, tuple[Shares, ...]] | None:
-    """Return the change of a gradual move that was interrupted. Raises PreconditionError if it still runs."""
-    if not request.gradual:
-        return None
+def _begun(app: Container, service: DeployedService) -> ServiceChange | None:
+    """Return a rollback of a process that is gone, on its way or there. Raises PreconditionError if one still runs."""
     try:
         unfinished = app.service_changes.unfinished(app.service_change_log)
     except UnavailableError:
         unfinished = app.service_changes.unfinished(app.service_change_files)
     for record in unfinished:
         change = record.of(service.name)
-        if change is None or not change.through:
+        if change is None or change.after.traffic is None:
             continue
-        on_the_way = any(same_shares(service.traffic, shares) for shares in change.through[:-1])
         if not is_left(record):
             raise PreconditionError(
                 f"the requests of {service.name} are being moved already",
@@ -197,9 +196,19 @@ def _begun(
                 + command_line(app.settings, "services", "undo", record.id),
                 details={"service": service.name, "change": record.id},
             )
-        if on_the_way:
-            return change.before, change.after, change.through
+        if any(same_shares(service.traffic, shares) for shares in (*change.through, change.after.traffic)):
+            return change
     return None
+
+
+def _is_there(service: DeployedService, change: ServiceChange) -> bool:
+    return same_shares(service.traffic, change.after.traffic or ())
+
+
+def _goal(change: ServiceChange) -> str | None:
+    """Return the revision that a change moves all requests to, None where there is no such one."""
+    shares = [share for share in change.after.traffic or () if share.percent]
+    return shares[0].revision if len(shares) == 1 else None
 
 
 def _serving_before(service: DeployedService, plan: ServicePlan) -> str:

@@ -44,7 +44,7 @@ class EnvSetRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyRequest:
+class ApplyDeclaredRequest:
     """Which services to bring to what workflows.yaml declares; without names all that declare something."""
 
     services: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def _lost(app: Container, service: DeployedService, revision: str, work: Service
 
 
 def apply_declared(
-    app: Container, request: ApplyRequest, *, confirm: Confirm = proceed, report: Report = no_report
+    app: Container, request: ApplyDeclaredRequest, *, confirm: Confirm = proceed, report: Report = no_report
 ) -> ServicesChanged:
     """Give services the variables and settings that workflows.yaml declares of them."""
     specs = declared_specs(app)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.cli.services.change.command import UndoRequest, undo_change
-from nbactl.cli.services.change.traffic.command import RollbackRequest, rollback_service
+from nbactl.cli.services.change.traffic.command import RevisionRollbackRequest, rollback_service
 from nbactl.cli.signals import SignalledError
 from nbactl.errors import PreconditionError
 from nbactl.ports.documents import Set
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OLD, NEW = f"{WORKER}-00001-abc", f"{WORKER}-00002-oth"
 """The revision to go back to, and the one that serves."""
-REQUEST = RollbackRequest(WORKER, gradual=True)
+REQUEST = RevisionRollbackRequest(WORKER, gradual=True)
 GOOD, BROKEN, SLOW = (100.0, 200), (100.0, 500), (400.0, 200)
 """Milliseconds and code of an answer."""
 

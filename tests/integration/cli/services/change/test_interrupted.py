@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nbactl.cli.services.change.values.command import EnvSetRequest, set_variables
+from nbactl.ports.documents import Set
 from nbactl.testing.clock import FakeClock
 from tests.integration.cli.services.change.kit import ANALYTICS, WORKER, Project, undo_of, write_config
 
@@ -29,12 +30,53 @@ def test_inv_20_a_killed_change_is_finished_by_the_same_command_under_the_id_it_
     assert project.state() == before
 
 
+@pytest.mark.parametrize("instant", ["service_env.saved", "cloudrun.sent", "service_env.applied"])
+def test_inv_20_a_killed_rollback_given_again_does_not_go_back_twice(project: Project, instant: str) -> None:
+    project.cloud.redeploy(WORKER)
+    to = project.cloud.services[WORKER]["latestReadyRevision"].rpartition("/")[2]
+    project.cloud.redeploy(WORKER)
+    before = project.state()
+    project.kill(instant, "rollback", WORKER)
+    data = project("rollback", WORKER)
+    assert [share["revision"] for share in project.state()["traffic"]] == [to]
+    (record,) = project.records()
+    assert (record["id"], record["finished_at"] is not None) == (data["id"], True)
+    project(*undo_of(data))
+    assert project.state() == before
+
+
 def test_inv_20_a_killed_undo_is_finished_by_the_same_command(project: Project) -> None:
     before = project.state()
     data = project("scale", WORKER, "--max-instances", "7")
     project.kill("cloudrun.sent", *undo_of(data))
     project(*undo_of(data))
     assert project.state() == before
+
+
+def test_a_change_that_an_earlier_version_saved_is_undone(project: Project) -> None:
+    before = project.state()
+    project.cloud.set_env(WORKER, LOG_LEVEL="debug", TRACE="1")
+    names = {"LOG_LEVEL": "info", "TRACE": None}
+    fields = {
+        "id": "env-01kb2f7m4q8x2v0c",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "by": "me@host",
+        "reason": None,
+        "place": f"{project.env['NBACTL_PROJECT']}/us-west2",
+        "undoes": None,
+        "undone_by": None,
+        "services": [
+            {"service": WORKER, "before": names, "after": {"LOG_LEVEL": "debug", "TRACE": "1"}, "outcome": "done"}
+        ],
+        "finished_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    with project.app(FakeClock(datetime.now(UTC))) as app:
+        app.documents.commit([Set("service_env_changes/env-01kb2f7m4q8x2v0c", fields)])
+    project("undo", "last")
+    assert project.cloud.env(WORKER) == {"LOG_LEVEL": "info", "PASSWORD": "hush-hush"}
+    assert sorted(map(str, project.state()["template"]["containers"][0]["env"])) == sorted(
+        map(str, before["template"]["containers"][0]["env"])
+    )
 
 
 def test_a_killed_change_of_another_command_is_named_and_left_alone(project: Project) -> None:
