@@ -176,7 +176,8 @@ def _lost(service: DeployedService, loss: Loss) -> ServiceProblem:
     message = f"lost {len(loss.names)} variables: {', '.join(loss.names[:_SHOWN])}{more}"
     who = loss.revision.deployed_by or "somebody"
     cause = f"{who} deployed {loss.revision.name} without them; {loss.before} had them."
-    return ServiceProblem(service.name, "lost", message, cause, f"nbactl services rollback {service.name}")
+    fix = f"nbactl services rollback {service.name} --revision {loss.before}"
+    return ServiceProblem(service.name, "lost", message, cause, fix)
 
 
 def _different(service: DeployedService, difference: Difference, history: DriftHistory) -> ServiceProblem:

@@ -171,6 +171,8 @@ def test_incident_9_a_deployment_that_resets_what_was_mended_is_named(deployed: 
     assert "1 of 7 declared services differ." in done.stderr
     (found,) = deployed.json("diff", COORDINATOR)["data"]["differences"]
     assert (found["name"], found["wanted"], found["found"], found["returned"]) == ("min_instances", 1, 0, 2)
+    assert deployed.nbactl("apply", COORDINATOR, "--yes").returncode == 0
+    assert deployed.nbactl("diff", "--detailed-exitcode").returncode == 0
 
 
 def test_a_drift_that_was_mended_with_nbactl_and_came_back_names_the_change(deployed: Deployed) -> None:
@@ -193,7 +195,10 @@ def test_incident_8_variables_that_a_deployment_dropped_are_found_without_a_decl
     (problem,) = deployed.json("diff")["data"]["problems"]
     assert problem["message"] == "lost 3 variables: API_KEY, GCP_PROJECT, TOPIC"
     assert problem["cause"].startswith(f"{CI} deployed {EXPORT}-00002-oth without them")
+    assert problem["fix"] == f"nbactl services rollback {EXPORT} --revision {EXPORT}-00001-abc"
     assert problem["grave"]
+    assert deployed.nbactl(*problem["fix"].split()[2:], "--yes").returncode == 0
+    assert deployed.cloud.services[EXPORT]["trafficStatuses"][0]["revision"] == f"{EXPORT}-00001-abc"
 
 
 def test_incident_10_a_pinned_service_is_found_before_and_after_the_next_deployment(deployed: Deployed) -> None:
@@ -204,6 +209,8 @@ def test_incident_10_a_pinned_service_is_found_before_and_after_the_next_deploym
     (after,) = deployed.json("diff")["data"]["problems"]
     assert (after["kind"], after["cause"]) == ("no_traffic", f"All requests go to {old}.")
     assert after["fix"] == f"nbactl services traffic {EXPORT} --to-latest"
+    assert deployed.nbactl(*after["fix"].split()[2:], "--yes").returncode == 0
+    assert deployed.json("diff")["data"]["problems"] == []
 
 
 def test_what_is_not_deployed_differs_and_other_teams_services_are_named(deployed: Deployed) -> None:
