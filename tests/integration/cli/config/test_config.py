@@ -134,7 +134,7 @@ def test_explain_a_misspelt_key(nbactl: Nbactl) -> None:
 
 def test_explain_a_short_key_names_the_others_that_end_like_it(nbactl: Nbactl) -> None:
     done = nbactl("config", "explain", "timeout")
-    assert "other keys end in 'timeout': tasks." in done.stderr
+    assert "other keys end in 'timeout': services." in done.stderr
     assert "Give the whole key." in done.stderr
     assert nbactl("config", "explain", "tasks.schedule.timeout").stderr == ""
     assert json.loads(nbactl("config", "explain", "timeout", "--json").stdout)["data"]["others"]
