@@ -47,7 +47,7 @@ class Loss:
 
     names: tuple[str, ...]
     revision: Revision
-    before: str
+    before: Revision
     """The last revision that had them."""
 
 
@@ -115,7 +115,7 @@ def lost_variables(service: DeployedService, past: Past) -> Loss | None:
         if len(gone) < _FEWEST_LOST or 2 * len(gone) < len(had) or gone <= here:
             continue
         if missing := sorted(gone - here - _removed_by_nbactl(service.name, past.changes())):
-            return Loss(tuple(missing), newer, older.name)
+            return Loss(tuple(missing), newer, older)
     return None
 
 

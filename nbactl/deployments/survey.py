@@ -172,12 +172,16 @@ def _often(who: str, times: int) -> str:
 
 
 def _lost(service: DeployedService, loss: Loss) -> ServiceProblem:
+    """Return the loss; a variable from a secret comes back with the revision that had it only."""
+    name, before = service.name, loss.before
     more = f" and {len(loss.names) - _SHOWN} more" if len(loss.names) > _SHOWN else ""
     message = f"lost {len(loss.names)} variables: {', '.join(loss.names[:_SHOWN])}{more}"
     who = loss.revision.deployed_by or "somebody"
-    cause = f"{who} deployed {loss.revision.name} without them; {loss.before} had them."
-    fix = f"nbactl services rollback {service.name} --revision {loss.before}"
-    return ServiceProblem(service.name, "lost", message, cause, fix)
+    cause = f"{who} deployed {loss.revision.name} without them; {before.name} had them."
+    fix = f"nbactl services env set {name} --from {before.name}"
+    if before.secrets.intersection(loss.names):
+        fix = f"nbactl services rollback {name} --revision {before.name}"
+    return ServiceProblem(name, "lost", message, cause, fix)
 
 
 def _different(service: DeployedService, difference: Difference, history: DriftHistory) -> ServiceProblem:

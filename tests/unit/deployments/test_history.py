@@ -94,7 +94,7 @@ def test_incident_8_a_replacing_deployment_is_found_though_others_followed() -> 
     revisions = [revision(1, FULL), revision(2, {"MODE": "x"}, secret=False), revision(3, {"MODE": "y"}, secret=False)]
     loss = lost_variables(service_of(revisions[-1]), past(*revisions))
     assert loss is not None
-    assert (loss.names, loss.revision.name, loss.before) == (("KEY", "PROJECT", "TOPIC"), "worker-2", "worker-1")
+    assert (loss.names, loss.revision.name, loss.before.name) == (("KEY", "PROJECT", "TOPIC"), "worker-2", "worker-1")
 
 
 def test_what_came_back_what_was_removed_with_nbactl_and_a_single_variable_are_not_lost() -> None:

@@ -201,6 +201,16 @@ def test_incident_8_variables_that_a_deployment_dropped_are_found_without_a_decl
     assert deployed.cloud.services[EXPORT]["trafficStatuses"][0]["revision"] == f"{EXPORT}-00001-abc"
 
 
+def test_plain_variables_that_were_dropped_are_brought_back(deployed: Deployed) -> None:
+    container = deployed.cloud.services[EXPORT]["template"]["containers"][0]
+    key = next(entry for entry in container["env"] if entry["name"] == "API_KEY")
+    deployed.cloud.redeploy(EXPORT, by=CI, containers=[{**container, "env": [key]}])
+    (problem,) = deployed.json("diff")["data"]["problems"]
+    assert problem["fix"] == f"nbactl services env set {EXPORT} --from {EXPORT}-00001-abc"
+    assert deployed.nbactl(*problem["fix"].split()[2:], "--yes").returncode == 0
+    assert deployed.json("diff")["data"]["problems"] == []
+
+
 def test_incident_10_a_pinned_service_is_found_before_and_after_the_next_deployment(deployed: Deployed) -> None:
     old = deployed.cloud.pin(EXPORT)
     (before,) = deployed.json("diff")["data"]["problems"]
