@@ -159,7 +159,7 @@ class Prober:
         """Send one request; its limit bounds the whole of it."""
         what, seconds = f"{method} {path} of {service.name}", remaining(self._limits[limit])
         if not service.url:
-            raise PreconditionError(f"{service.name} has no address yet", cause=service.problem)
+            raise PreconditionError(f"{service.name} has no address: {service.problem or 'it has never been ready'}")
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if (token := self._token(service.url)) is not None:
             headers["Authorization"] = f"Bearer {token}"

@@ -11,7 +11,7 @@ from nbactl.deployments.desired import tag_of
 from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from nbactl.bootstrap import Container
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("service", "state", "traffic", "instances", "image", "drift", "revision", "deployed", "by", "region")
 _OPTIONAL: Final = ("region", "by", "revision", "image", "deployed", "instances")
 """What a narrow terminal has no room for, the first named first."""
+_NOT_HERE: Final = ("image", "drift", "region")
+"""Columns that services of this machine have not."""
 _STYLES: Final = {"ready": "green", "not ready": "red", "deploying": "yellow", "no address": "red"}
 
 
 class ServiceTable:
     """Writes rows as they come. The columns of the first region are those of all."""
 
-    def __init__(self, console: Console, now: datetime) -> None:
+    def __init__(self, console: Console, now: datetime, left_out: Collection[str] = ()) -> None:
         self._console = console
         self._now = now
+        self._columns = [name for name in _COLUMNS if name not in left_out]
         self._rows: list[list[Segment | None]] = []
         self._hidden: list[str] | None = None
 
@@ -41,7 +44,7 @@ class ServiceTable:
         self._rows += [_row(one, listed.region, self._now) for one in listed.services]
         out, first = self._console.out, self._hidden is None
         width = 10_000 if out.wide else out.width
-        columns = [name for name in _COLUMNS if name not in (self._hidden or ())]
+        columns = [name for name in self._columns if name not in (self._hidden or ())]
         picked = [_COLUMNS.index(name) for name in columns]
         rows = [[row[index] for index in picked] for row in self._rows]
         table = lay_out(columns, rows, width, _OPTIONAL if first else ())
@@ -83,7 +86,7 @@ def service_list(app: Container, listed: Iterator[ListedRegion]) -> View:
             yield from (listed_json(one, region.region) for one in region.services)
 
     def show(console: Console) -> None:
-        table = ServiceTable(console, now)
+        table = ServiceTable(console, now, () if app.target.HAS_DEPLOYED_SERVICES else _NOT_HERE)
         try:
             for region in regions():
                 table.add(region)
