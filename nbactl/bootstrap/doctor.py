@@ -191,19 +191,24 @@ def _job_problems(app: Container) -> JobProblems:
 
 
 def _service_configs(app: Container) -> ServiceConfigs | None:
-    """Ask the declared services, on target local all that run, for the digest of their configuration."""
+    """Ask the declared services, on target local those that `up` runs, for the digest of their configuration."""
     from nbactl.bootstrap.deployed import declared_specs, make_prober
     from nbactl.config.loader import config_digest
     from nbactl.config.repository import committed_digest
     from nbactl.deployments.parallel import at_once
 
-    there = {service.name: service for service in app.deployed_services.list()}
-    declared = declared_specs(app) or there
-    asked = [service for name, service in there.items() if name in declared]
-    if not asked:
+    deployed = app.target.HAS_DEPLOYED_SERVICES
+    if not deployed and not local.documents_file(app).exists():
         return None
-    prober = make_prober(app)
-    reports = [report for _, report in at_once(asked, prober.health)]
+    # A container of its own, as below.
+    with Container(app.settings, clock=app.clock, environ=app.environ, reads_only=True, notice=app.notice) as own:
+        there = [service for service in own.deployed_services.list() if deployed or service.url]
+        declared = declared_specs(own)
+        prober = make_prober(own)
+        asked = [service for service in there if not deployed or service.name in declared]
+        reports = [report for _, report in at_once(asked, prober.health)]
+    if not reports:
+        return None
     folder = next(iter(app.config.files.values())).parent
     committed = committed_digest(folder, limit=app.config.timeouts["doctor.git"])
     return ServiceConfigs(

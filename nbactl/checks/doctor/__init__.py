@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor import machine, pipeline, production, state
+from nbactl.checks.doctor.configs import running_services
 from nbactl.checks.doctor.gcp import examine_project
 
 if TYPE_CHECKING:
@@ -44,3 +45,5 @@ def examine(context: CheckContext) -> Iterator[Finding]:
         yield from check(context)
     if context.settings.target == "gcp":
         yield from examine_project(context)
+    else:
+        yield from running_services(context)

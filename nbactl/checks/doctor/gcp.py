@@ -171,7 +171,7 @@ def services(context: CheckContext, _: str) -> Iterator[Finding]:
         yield Finding("services", "ok", f"{len(wanted)} are deployed as declared, and get requests")
 
 
-@_check("service configuration", emulator="CLOUD_RUN_EMULATOR_HOST")
+@_check("config in use", emulator="CLOUD_RUN_EMULATOR_HOST")
 def service_configuration(context: CheckContext, _: str) -> Iterator[Finding]:
     """Compare the configuration that services use with that of the repository."""
     yield from examine_configs(context)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 import importlib
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import tomllib
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +19,13 @@ from nbactl.bootstrap import Container
 from nbactl.bootstrap.doctor import check_context
 from nbactl.checks import declared
 from nbactl.checks.doctor import CHECKS, examine, machine, pipeline, state
+from nbactl.checks.doctor.configs import running_services
+from nbactl.checks.doctor.context import ServiceConfigs
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
+from nbactl.errors import UnavailableError
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.ports.bus import Subscription
 from nbactl.ports.documents import Set
@@ -31,7 +36,7 @@ from tests.kit.bus import bus_at
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from nbactl.checks.doctor.context import CheckContext, Finding
@@ -64,7 +69,7 @@ def test_a_healthy_installation_has_nothing_to_complain_of_and_is_not_changed(
 ) -> None:
     findings = list(examine(context()))
     assert {finding.status for finding in findings} == {"ok", "skipped"}
-    assert len(findings) == len(CHECKS)
+    assert len(findings) == len(CHECKS) + 1  # and the services of `up`
     assert list(tmp_path.iterdir()) == []
 
 
@@ -313,3 +318,43 @@ def test_inv_10_a_task_that_nothing_can_do_is_refused(tmp_path: Path, work: str,
     folder = _changed(tmp_path, "processor: raw.games", work)
     (problem,) = declared.undone_declarations(load_config(folder), PROCESSORS)
     assert told in problem.message
+
+
+def configs(
+    reported: dict[str, str],
+    unanswered: Mapping[str, str] = MappingProxyType({}),
+    silent: tuple[str, ...] = (),
+    *,
+    in_repository: bool = False,
+) -> ServiceConfigs:
+    return ServiceConfigs("aa", in_repository, reported, unanswered, silent)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (None, [("skipped", "no service runs")]),
+        (configs({"worker": "aa", "exporter": "aa"}), [("ok", "2 services use that of the files here")]),
+        (
+            configs({"worker": "bb", "exporter": "aa"}, {"collector": "no answer"}, ("old",), in_repository=True),
+            [
+                ("warn", "worker: another configuration than that of the last commit"),
+                ("warn", "not known of collector"),
+                ("ok", "1 service uses that of the last commit; not reported by old"),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_services_of_up_with_another_configuration_are_named(
+    context: Callable[..., CheckContext], found: ServiceConfigs | None, expected: list[tuple[str, str]]
+) -> None:
+    findings = list(running_services(dataclasses.replace(context(), service_configs=lambda: found)))
+    assert [(finding.status, finding.message) for finding in findings] == expected
+
+
+def test_a_store_that_cannot_be_read_does_not_end_the_check_of_services(context: Callable[..., CheckContext]) -> None:
+    def refuse() -> None:
+        raise UnavailableError("the store is locked")
+
+    finding = _one(running_services(dataclasses.replace(context(), service_configs=refuse)))
+    assert (finding.status, finding.message) == ("skipped", "the services cannot be read: the store is locked")

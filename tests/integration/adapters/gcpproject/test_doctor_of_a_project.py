@@ -100,7 +100,7 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container, healthy: ProjectServer) -> None:
     findings = found(app)
     names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies"]
-    names += ["topics", "subscriptions", "services"]
+    names += ["topics", "subscriptions", "services", "config in use"]
     assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == f"{len(healthy.indexes)} composite indexes are ready"
@@ -205,14 +205,14 @@ def test_a_service_that_uses_another_configuration_than_the_committed_one_is_nam
     routes.serve(cloud, other, configDigest="ffffffffffff")
     routes.answers[old, "/health"] = (200, "OK")
     cloud.services[gone]["uri"] = "http://127.0.0.1:9"
-    findings = [one for one in found(app) if one.name == "service configuration"]
+    findings = [one for one in found(app) if one.name == "config in use"]
     assert [(one.status, one.message) for one in findings[:2]] == [
-        ("warn", f"{other}: not the configuration that is committed"),
+        ("warn", f"{other}: another configuration than that of the last commit"),
         ("warn", f"not known of {gone}"),
     ]
     assert "They report ffffffffffff" in (findings[0].cause or "")
     assert findings[2].status == "ok"
-    assert findings[2].message.endswith("; 1 do not report theirs")
+    assert findings[2].message.endswith(f"; not reported by {old}")
 
 
 @pytest.mark.parametrize(
