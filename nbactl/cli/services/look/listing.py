@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.bootstrap.deployed import declared_specs
 from nbactl.cli.services.look.words import ago, image_tag, instances, short_name, short_traffic, state_of
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, lay_out
@@ -11,7 +12,7 @@ from nbactl.deployments.desired import tag_of
 from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from nbactl.bootstrap import Container
@@ -30,29 +31,36 @@ _STYLES: Final = {"ready": "green", "not ready": "red", "deploying": "yellow", "
 class ServiceTable:
     """Writes rows as they come. The columns of the first region are those of all."""
 
-    def __init__(self, console: Console, now: datetime, left_out: Collection[str] = ()) -> None:
+    def __init__(
+        self, console: Console, now: datetime, *, expected: Collection[str] = (), left_out: Collection[str] = ()
+    ) -> None:
+        """`expected` are names that may come, so that there is room for them from the first row on."""
         self._console = console
         self._now = now
         self._columns = [name for name in _COLUMNS if name not in left_out]
-        self._rows: list[list[Segment | None]] = []
+        self._rows: list[list[Segment | None]] = [[name, *[None] * (len(_COLUMNS) - 1)] for name in expected]
         self._hidden: list[str] | None = None
 
     def add(self, listed: ListedRegion) -> None:
         """Write the services of a region below those that were written before."""
         if not listed.services:
             return
-        self._rows += [_row(one, listed.region, self._now) for one in listed.services]
         out, first = self._console.out, self._hidden is None
         width = 10_000 if out.wide else out.width
-        columns = [name for name in self._columns if name not in (self._hidden or ())]
-        picked = [_COLUMNS.index(name) for name in columns]
-        rows = [[row[index] for index in picked] for row in self._rows]
-        table = lay_out(columns, rows, width, _OPTIONAL if first else ())
-        self._hidden = table.hidden if first else self._hidden
-        new = len(listed.services)
-        for line in table.lines if first else table.lines[-new:]:
+        before = len(self._rows)
+        self._rows += [_row(one, listed.region, self._now) for one in listed.services]
+        if self._hidden is None:
+            self._hidden = lay_out(self._columns, self._picked(self._columns), width, _OPTIONAL).hidden
+        columns = [name for name in self._columns if name not in self._hidden]
+        rows = self._picked(columns)
+        lines, written = lay_out(columns, rows, width, ()).lines, len(lay_out(columns, rows[:before], width, ()).lines)
+        for line in [*(lines[:1] if first else ()), *lines[written:]]:
             out.print(*line)
         out.flush()
+
+    def _picked(self, columns: Sequence[str]) -> list[list[Segment | None]]:
+        places = [_COLUMNS.index(name) for name in columns]
+        return [[row[place] for place in places] for row in self._rows]
 
     def end(self) -> None:
         """Say which columns were left out."""
@@ -86,7 +94,8 @@ def service_list(app: Container, listed: Iterator[ListedRegion]) -> View:
             yield from (listed_json(one, region.region) for one in region.services)
 
     def show(console: Console) -> None:
-        table = ServiceTable(console, now, () if app.target.HAS_DEPLOYED_SERVICES else _NOT_HERE)
+        left_out = () if app.target.HAS_DEPLOYED_SERVICES else _NOT_HERE
+        table = ServiceTable(console, now, expected=declared_specs(app), left_out=left_out)
         try:
             for region in regions():
                 table.add(region)
