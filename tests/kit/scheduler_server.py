@@ -78,7 +78,7 @@ class Scheduler:
         full = f"{self.parent}/jobs/{name}"
         made = {"name": full, "schedule": "*/5 * * * *", "timeZone": "America/New_York", "state": "ENABLED"}
         if not job.keys() & {"pubsubTarget", "appEngineHttpTarget"}:
-            job.setdefault("httpTarget", {"uri": "https://example.com/", "httpMethod": "POST"})
+            job.setdefault("httpTarget", {"uri": "http://127.0.0.1:9/", "httpMethod": "POST"})
             job.setdefault("attemptDeadline", "180s")
         self.jobs[name] = {**made, "userUpdateTime": _text(self.now()), **job}
         return self.jobs[name]

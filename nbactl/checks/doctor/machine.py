@@ -36,6 +36,7 @@ class Package(NamedTuple):
 
 
 PACKAGES: Final = {
+    "cronsim": Package("cronsim", (2, 6)),
     "duckdb": Package("duckdb", (2, 0)),
     "httpx2": Package("httpx2", (2, 0)),
     "mmh3": Package("mmh3", (5, 1)),

@@ -87,7 +87,7 @@ def jobs_changed(done: JobsChanged, settings: Settings) -> View:
         "applied": any(change is not None for change in made.values()),
         "undo": undo,
     }
-    names = ", ".join(name for name, change in made.items() if change is not None)
+    names = ", ".join(step.name for step in done.pending if done.dry_run or made.get(step.name) is not None)
     return View(
         data,
         show,
@@ -117,9 +117,12 @@ def job_run(done: JobRun) -> View:
         "attempt_at": None if done.dry_run else job.last_attempt_at,
         "duration_s": round(done.seconds, 3),
     }
-    touched = None if done.dry_run else f"job {done.name} was run"
     return View(
-        data, show, exit_code=0 if done.error is None else done.error.exit_code, error=done.error, touched=touched
+        data,
+        show,
+        exit_code=0 if done.error is None else done.error.exit_code,
+        error=done.error,
+        touched=f"job {done.name}",
     )
 
 
@@ -148,7 +151,9 @@ def imported(done: Imported) -> View:
         "text": done.text,
         "written": bool(done.names) and not done.dry_run,
     }
-    return View(data, show, items="jobs", touched=None if done.dry_run or not done.names else str(done.file))
+    return View(
+        data, show, items="jobs", touched=f"{done.file.name}: jobs {', '.join(done.names)}" if done.names else None
+    )
 
 
 def _row(status: JobStatus) -> list[Segment | None]:

@@ -19,7 +19,7 @@ from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
-from nbactl.ports.documents import Order, Query
+from nbactl.ports.documents import Create, Order, Query
 from nbactl.testing import emulator_documents, memory_bus
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
@@ -29,6 +29,7 @@ from tests.kit.dead_letters import GivenIds, save_letters
 from tests.kit.migration import Lab, PassingClock
 from tests.kit.monitoring_server import monitoring_server
 from tests.kit.run_records import at, run, task
+from tests.kit.scheduler_server import Scheduler, scheduler_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ NEVER = "phase3/2024-01-15/1"
 MIGRATE = ("migrate", "completions")
 LEASE = "phase3/2024-01-15"
 RUN = "run-01jd3k9xq2m7t0"
+JOB = "morning"
+CHANGED_JOB = "job-01kb2f7m4q8x2v0c"
 HALTED = "2025-01-08"
 READY = "prediction-ready-prod"
 PUBLISH = ("publish", READY, "--game-date", HALTED, "--batch", "b1", "--player", "p3", "--predictions", "4")
@@ -55,6 +58,7 @@ class Scene:
 
     store: DocumentStore
     cloud: CloudRun
+    scheduler: Scheduler
     folder: Path
     project: str
     capsys: pytest.CaptureFixture[str]
@@ -169,6 +173,16 @@ class Scene:
     def halted(self) -> None:
         self.data("season", "halt", "--open-ended", "--reason", "a strike")
 
+    def job(self, state: str = "ENABLED") -> None:
+        uri = f"https://{DECLARED[0]}-xyz-wl.a.run.app/scrape"
+        self.scheduler.put(JOB, state=state, attemptDeadline="600s", httpTarget={"uri": uri})
+
+    def changed_job(self) -> None:
+        self.job()
+        self.data("jobs", "pause", JOB, "--reason", "a strike")
+        [change] = self.store.query(Query("job_changes"))
+        self.store.commit([Create(f"job_changes/{CHANGED_JOB}", change.data)])
+
     def reset(self) -> None:
         self.batch()
         self.data("batches", "reset", "b1")
@@ -187,13 +201,14 @@ def scene(
         pubsub = request.getfixturevalue("pubsub_address")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     project = f"test-{uuid.uuid4().hex[:20]}"
-    with cloud_run_server(project) as cloud, monitoring_server(project) as monitoring:
+    with cloud_run_server(project) as cloud, scheduler_server(project) as scheduler:
         for name, value in {
             **monitoring.environ(),
             "NBACTL_TARGET": "gcp",
             "NBACTL_PROJECT": project,
             "FIRESTORE_EMULATOR_HOST": firestore_address,
             "CLOUD_RUN_EMULATOR_HOST": cloud.address,
+            **scheduler.environment,
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
@@ -202,7 +217,7 @@ def scene(
         for name in DECLARED:
             cloud.deploy(name, {"LOG_LEVEL": "info"})
         store = emulator_documents(firestore_address, project)
-        yield Scene(store, cloud, tmp_path, project, capsys, pubsub)
+        yield Scene(store, cloud, scheduler, tmp_path, project, capsys)
         store.close()
 
 
@@ -235,6 +250,12 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("dlq", "archive", LETTER, "--undo"): (Scene.archived, LETTER),
     ("season", "halt", "--from", HALTED, "--until", HALTED, "--reason", "a strike"): (None, HALTED),
     ("season", "resume"): (Scene.halted, "halt-"),
+    ("jobs", "apply"): (None, "nbactl-tick"),
+    ("jobs", "run", JOB): (Scene.job, JOB),
+    ("jobs", "pause", JOB, "--reason", "a strike"): (Scene.job, JOB),
+    ("jobs", "resume", JOB): (lambda scene: scene.job("PAUSED"), JOB),
+    ("jobs", "undo", CHANGED_JOB): (Scene.changed_job, JOB),
+    ("jobs", "import"): (Scene.job, JOB),
     ("runs", "cancel", RUN, "--no-wait"): (Scene.open_run, RUN),
     ("runs", "dismiss", RUN): (Scene.failed_run, RUN),
     ("prune", "--kind", "runs"): (Scene.old_runs, "runs"),
@@ -269,6 +290,10 @@ UNDONE = {
     if words[:2]
     in {
         ("flags", "set"),
+        ("jobs", "apply"),
+        ("jobs", "pause"),
+        ("jobs", "resume"),
+        ("jobs", "undo"),
         ("flags", "rollback"),
         ("flags", "rollout"),
         ("flags", "sync"),
