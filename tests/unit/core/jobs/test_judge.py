@@ -19,7 +19,7 @@ URL = "https://worker-xyz.a.run.app"
 HOST = "us-west2-p.cloudfunctions.net"
 FUNCTION = f"https://{HOST}/grade"
 OLD = "https://old.a.run.app"
-IDENTITY = "an identity token (OIDC)"
+OAUTH = "run.googleapis.com takes an OAuth token"
 GOOGLE = "https://run.googleapis.com/v2/x:run"
 WEEK = 7 * 86_400.0
 
@@ -56,7 +56,7 @@ def texts(status: JobStatus) -> list[tuple[str, str]]:
         (spec(audience=None), [("audience", f"its token is for {URL}/x, and worker takes one for {URL}")]),
         (spec(audience=OLD), [("audience", f"its token is for {OLD}, and worker takes one for {URL}")]),
         (spec(GOOGLE, "oauth", None), []),
-        (spec(GOOGLE, "oidc", GOOGLE), [("token", f"it sends {IDENTITY}, and run.googleapis.com takes an OAuth token")]),
+        (spec(GOOGLE, "oidc", GOOGLE), [("token", f"it sends an identity token (OIDC), and {OAUTH}")]),
         (spec(FUNCTION, "oidc", FUNCTION), []),
         (spec(FUNCTION, "oidc", URL), [("audience", f"its token is for {URL}, and {HOST} takes one for https://{HOST}")]),
         (spec("https://example.com/x", "none", None), []),
