@@ -9,11 +9,12 @@ from nbactl.bootstrap.jobs import make_job_changes, read_jobs
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.jobs.compare import target_text
 from nbactl.core.jobs.model import PausedJob
 from nbactl.deployments.jobs import JobForm, JobStep, form_of, plan_jobs
-from nbactl.errors import CheckFailedError, NbactlError, NotFoundError, PreconditionError, StillRunningError
+from nbactl.errors import CheckFailedError, NbactlError, NotFoundError, PreconditionError, StillRunningError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,8 +122,11 @@ def undo_change(app: Container, change: str, *, dry_run: bool = False, confirm: 
 def pause_job(
     app: Container, name: str, reason: str, until: date | None, *, dry_run: bool = False, confirm: Confirm = proceed
 ) -> JobsChanged:
-    """Pause a job, and keep who did it and why. Raises NotFoundError."""
-    pause = PausedJob(reason, until, operator(), app.clock.now())
+    """Pause a job, and keep who did it and why. Raises NotFoundError, UsageError for an end that is over."""
+    now = app.clock.now()
+    if until is not None and until < GameDate.of(now).day:
+        raise UsageError(f"--until {until} is over", next_step="Give the last day on which it is to be paused.")
+    pause = PausedJob(reason, until, operator(), now)
     job = _get(app, name)
     before = JobForm(job.spec, paused=job.state != "enabled")
     actions: tuple[JobAction, ...] = () if before.paused else ("pause",)

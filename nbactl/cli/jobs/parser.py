@@ -99,7 +99,7 @@ def run(
 @command(
     app,
     "pause",
-    examples=["nbactl jobs pause nbactl-heartbeat --reason 'the season is over' --until 2026-10-19 --dry-run"],
+    examples=["nbactl jobs pause nbactl-heartbeat --reason 'the season is over' --until tomorrow --dry-run"],
 )
 def pause(
     ctx: typer.Context,

@@ -161,7 +161,7 @@ def _show(console: Console, found: Report, settings: Settings) -> None:
         if not one.waiting
     ]
     _section(console, "Incidents", rows, ("since", "severity", "state", "what"))
-    rows = [(name, what) for name, what in found.jobs.items()][:_SHOWN]
+    rows = [(name, found.jobs[name]) for name in list(found.jobs)[:_SHOWN]]
     _section(console, "Scheduled jobs", rows, ("job", "what is wrong"))
     rows = [
         (moment(change.at), change.key, f"{change.percent:g} %" if change.enabled else "off", change.by, change.reason)

@@ -21,7 +21,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
-from nbactl.ports.documents import Set
+from nbactl.ports.documents import Query, Set
 from nbactl.ports.warehouse import Rows
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
@@ -65,6 +65,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for line in ("nbactl run phase2 --date 2024-10-22", "nbactl run phase3"):
         done = _run(line, directory)
         assert done.returncode == 0, done.stderr
+    done = _run("nbactl jobs apply", directory)
+    assert done.returncode == 0, done.stderr
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")
     leave_dead_letters(directory / ".nbactl", "msg-01kb2f7m4q8x2v0c", "msg-01kb2f7n9d3w5t1h")
@@ -99,9 +101,11 @@ def _written(prepared: Path) -> dict[str, int]:
 
 
 def _leave_over(state: Path) -> None:
-    """Leave an expired lease, an expired lock of another program, and a message that waits."""
+    """Leave an expired lease, an expired lock of another program, a message that waits, a change of a job."""
     store, clock = open_documents(state), SystemClock()
     store.commit([Set("coordinator_batch_locks/2024-01-15", {"owner": "coordinator", "expires_at": clock.now()})])
+    [change] = store.query(Query("job_changes"))
+    store.commit([Set("job_changes/job-01kb2f7m4q8x2v0c", change.data)])
     Leases(store, clock, is_dead=is_dead).acquire("phase3/2024-01-15", "somebody", 0.001)
     bus = bus_at(state / "bus.db", "nba-phase3-trigger")
     store.commit(

@@ -13,6 +13,7 @@ from nbactl.bootstrap.reporting import make_alert_rules, make_report_sources
 from nbactl.cli.main import main
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
+from nbactl.ports.documents import Update
 from tests.kit.scheduler_server import TIMEOUT
 
 if TYPE_CHECKING:
@@ -199,7 +200,10 @@ def test_a_pause_by_hand_is_left_alone_until_it_is_over(project: Project) -> Non
     assert (job["state"], job["pause"]["reason"], job["findings"]) == ("paused", "a fault at Google", [])
     assert project("apply")["applied"] is False
     project("resume", "tick")
-    project("pause", "tick", "--reason", "a fault at Google", "--until", "2020-01-01")
+    assert "is over" in project("pause", "tick", "--reason", "a fault", "--until", "2020-01-01", code=2)["message"]
+    project("pause", "tick", "--reason", "a fault at Google")
+    with Container(load_settings({}, os.environ, project.folder), environ=os.environ) as app:
+        app.documents.commit([Update("job_pauses/tick", {"until": "2020-01-01"})])
     assert project.findings("tick") == {"tick": ["paused"]}
     assert project("apply")["applied"] is True
     assert project.scheduler.jobs["tick"]["state"] == "ENABLED"
