@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.config.jobs import JobDeclaration
     from nbactl.core.jobs.judge import Targets
-    from nbactl.core.jobs.model import DeclaredJob, JobStatus
+    from nbactl.core.jobs.model import DeclaredJob, JobStatus, PausedJob
     from nbactl.deployments.jobs import JobChanges
     from nbactl.ports.bus import BusTopology
     from nbactl.ports.documents import Create
@@ -40,7 +40,6 @@ def has_scheduler(app: Container) -> bool:
 def read_jobs(app: Container) -> list[JobStatus]:
     """Return every job that is declared or there, with what is wrong with it. Raises what the scheduler raises."""
     from nbactl.core.jobs.judge import judge_jobs
-    from nbactl.core.jobs.pauses import read_pauses
 
     there = app.target.scheduled_jobs(app).list()
     urls = [job.spec.target.url for job in there if hasattr(job.spec.target, "url")]
@@ -48,11 +47,21 @@ def read_jobs(app: Container) -> list[JobStatus]:
     return judge_jobs(
         declared_jobs(app, services),
         there,
-        read_pauses(app.documents),
+        _pauses(app),
         _targets(app, services, urls, sends_messages=len(urls) < len(there)),
         now=app.clock.now(),
         forgotten_after=app.config.timeouts["scheduler.forgotten"],
     )
+
+
+def _pauses(app: Container) -> Mapping[str, PausedJob]:
+    from nbactl.core.jobs.pauses import read_pauses
+
+    try:
+        return read_pauses(app.documents)
+    except NbactlError as error:
+        app.notice(f"jobs: who paused them, and why, is not known: {error.message}")
+        return {}
 
 
 def make_job_changes(app: Container, by: str) -> JobChanges:

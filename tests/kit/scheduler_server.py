@@ -29,7 +29,7 @@ _METHODS = ["", "POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"]
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 500: 13, 503: 14}
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS"}
 _STATUS |= {429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
-_VERBS = {"GET": "get", "PATCH": "update", "DELETE": "delete"}
+_VERBS = {"GET": "get", "PATCH": "update", "DELETE": "delete", "resume": "enable"}
 TIMEOUT = 0
 """The answer of a URL that takes longer than the attempt deadline."""
 
@@ -96,7 +96,7 @@ class Scheduler:
         name, _, verb = path.removeprefix(f"/v1/{self.parent}/jobs").lstrip("/").partition(":")
         if not name:
             return self._list(query) if method == "GET" else self._create(body)
-        permission = f"cloudscheduler.jobs.{verb or _VERBS[method]}"
+        permission = f"cloudscheduler.jobs.{_VERBS.get(verb or method, verb)}"
         resource = f"{self.parent}/jobs/{name}"
         if {permission} & self.denied:
             raise RefusedError(403, _lacks(permission, resource))

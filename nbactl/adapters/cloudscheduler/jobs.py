@@ -32,7 +32,10 @@ _PAGE: Final = 500
 
 @frozen
 class JobsRegion:
-    """A region of a project. `endpoint` is the address of a server to be asked instead of Google."""
+    """A region of a project. `endpoint` is the address of a server to be asked instead of Google.
+
+    One without TLS is on loopback, and gets no credentials.
+    """
 
     project: str
     name: str
@@ -164,9 +167,10 @@ class CloudSchedulerJobs:
 
     def _transport(self) -> CloudSchedulerRestTransport:
         endpoint = self._region.endpoint
-        if endpoint is None:
+        if endpoint is None or endpoint.startswith("https://"):
             credentials, _ = google.auth.default(scopes=_SCOPES)
-            return CloudSchedulerRestTransport(host=_HOST, credentials=credentials)
+            host = _HOST if endpoint is None else endpoint.removeprefix("https://").rstrip("/")
+            return CloudSchedulerRestTransport(host=host, credentials=credentials)
         scheme, _, host = endpoint.rstrip("/").rpartition("://")
         transport = CloudSchedulerRestTransport(
             host=host,

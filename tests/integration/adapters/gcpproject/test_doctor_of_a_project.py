@@ -13,6 +13,7 @@ from nbactl.bootstrap import Container
 from nbactl.bootstrap.doctor import check_context
 from nbactl.bootstrap.project import declared_indexes, declared_ttl, gcp_project
 from nbactl.checks.doctor import gcp as checks
+from nbactl.checks.doctor.context import JobProblems
 from nbactl.checks.doctor.gcp import examine_project
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
 from nbactl.config.deployed import DeployedSpec
@@ -88,7 +89,8 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun,
 
 
 def found(app: Container) -> list[Finding]:
-    context = dataclasses.replace(check_context(app), ask_firestore=lambda: None)
+    no_jobs = JobProblems(0, ())  # tests/integration/cli/jobs has some
+    context = dataclasses.replace(check_context(app), ask_firestore=lambda: None, job_problems=lambda: no_jobs)
     return list(examine_project(context))
 
 
@@ -99,8 +101,8 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container, healthy: ProjectServer) -> None:
     findings = found(app)
-    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies"]
-    names += ["topics", "subscriptions", "services", "config in use"]
+    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies", "topics", "services"]
+    names += ["service configuration", "jobs"]
     assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == f"{len(healthy.indexes)} composite indexes are ready"
