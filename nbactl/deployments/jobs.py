@@ -1,8 +1,8 @@
 """Changes of scheduled jobs: planned, saved before they are made, verified by reading back, and taken back.
 
 The scheduler has no versions, so a change is refused if a job is not as it was when the change was planned. Each change
-is a document `job_changes/{id}` with the job as it was and as it is to be. A change that was killed is made by giving
-the command again: what is as wanted is left alone.
+is a document `job_changes/{id}` with the job as it was and as it is to be, without secrets. A change that was killed is
+made by giving the command again: what is as wanted is left alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nbactl.core._support.faults import reach
 from nbactl.core.jobs.compare import differences, merged
 from nbactl.core.jobs.pauses import PAUSES, forget_pause, pause_from, record_pause
-from nbactl.core.jobs.stored import spec_from, spec_to
+from nbactl.deployments.job_forms import JobForm, form_from, form_of, form_to, with_secrets, without_secrets
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Update
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 
 CHANGES: Final = "job_changes"
 JobAction = Literal["create", "update", "pause", "resume", "delete", "keep"]
-
-
-@frozen
-class JobForm:
-    """What of a job its owner decides: None of a job that is not there."""
-
-    spec: JobSpec
-    paused: bool
 
 
 @frozen
@@ -65,11 +57,6 @@ class MadeStep:
 
     step: JobStep
     change: str | None
-
-
-def form_of(job: ScheduledJob | None) -> JobForm | None:
-    """Return what of a job its owner decides."""
-    return None if job is None else JobForm(job.spec, job.state != "enabled")
 
 
 def plan_jobs(
@@ -164,14 +151,16 @@ class JobChanges:
         document = self._store.get(f"{CHANGES}/{change}")
         if document is None:
             raise NotFoundError(f"there is no change {change} of a job", next_step="nbactl audit list --action jobs")
-        name, before, after = (document.data["job"], *(_read_form(document.data[key]) for key in ("before", "after")))
+        name, before, after = (document.data["job"], *(form_from(document.data[key]) for key in ("before", "after")))
         there = form_of(self._find(name))
-        if there == before:
-            return JobStep(name, (), there, before)
-        if there not in (after, _halfway(before, after)):
+        seen = without_secrets(there)
+        if seen == before:
+            return JobStep(name, (), there, there)
+        if seen not in (after, _halfway(before, after)):
             raise _changed(name, f"It is not as the change {change} left it.")
         if before is None:
             return JobStep(name, ("delete",), there, None)
+        before = with_secrets(before, there)
         actions: list[JobAction] = []
         if there is None:
             actions.append("create")
@@ -191,7 +180,7 @@ class JobChanges:
 
     def _save(self, step: JobStep) -> str:
         change = self._ids.new("job")
-        forms = {"before": _form_to(step.before), "after": _form_to(step.after)}
+        forms = {"before": form_to(step.before), "after": form_to(step.after)}
         data: dict[str, Any] = {"job": step.name, "by": self._by, "at": self._clock.now(), "made_at": None, **forms}
         if "resume" in step.actions and (pause := self._store.get(f"{PAUSES}/{step.name}")) is not None:
             data["pause"] = dict(pause.data)
@@ -232,14 +221,6 @@ class JobChanges:
 def _halfway(before: JobForm | None, after: JobForm | None) -> JobForm | None:
     """Return what a change leaves that was cut off between writing a job and pausing it."""
     return None if after is None else replace(after, paused=before is not None and before.paused)
-
-
-def _form_to(form: JobForm | None) -> dict[str, Any] | None:
-    return None if form is None else {"spec": spec_to(form.spec), "paused": form.paused}
-
-
-def _read_form(data: dict[str, Any] | None) -> JobForm | None:
-    return None if data is None else JobForm(spec_from(data["spec"]), bool(data["paused"]))
 
 
 def _changed(name: str, cause: str) -> PreconditionError:

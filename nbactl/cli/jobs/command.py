@@ -13,7 +13,8 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.jobs.compare import target_text
 from nbactl.core.jobs.model import PausedJob
-from nbactl.deployments.jobs import JobForm, JobStep, form_of, plan_jobs
+from nbactl.deployments.job_forms import JobForm, form_of
+from nbactl.deployments.jobs import JobStep, plan_jobs
 from nbactl.errors import CheckFailedError, NbactlError, NotFoundError, PreconditionError, StillRunningError, UsageError
 
 if TYPE_CHECKING:

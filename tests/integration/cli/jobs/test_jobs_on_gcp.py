@@ -13,7 +13,7 @@ from nbactl.bootstrap.reporting import make_alert_rules, make_report_sources
 from nbactl.cli.main import main
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
-from nbactl.ports.documents import Update
+from nbactl.ports.documents import Query, Update
 from tests.kit.scheduler_server import TIMEOUT
 
 if TYPE_CHECKING:
@@ -286,3 +286,18 @@ def test_a_rule_of_alerts_and_the_report_name_the_jobs(project: Project) -> None
         assert wrong is not None
         assert set(wrong()) == set(judged.findings) == {"tick", "heartbeat", "old-export", "summer", "drift"}
     assert judged.findings["heartbeat"] == "job heartbeat: paused since 2026-06-18, and nobody said why"
+
+
+def test_inv_28_secrets_of_a_job_are_kept_by_the_job_alone(project: Project) -> None:
+    stage_incident_12(project)
+    secret = {"headers": {"X-Api-Key": "hunter2-hunter2"}}
+    project.scheduler.jobs["tick"]["httpTarget"] |= secret
+    [undo] = project("apply", "tick")["undo"]
+    assert project.scheduler.jobs["tick"]["httpTarget"]["headers"]["X-Api-Key"] == "hunter2-hunter2"
+    with Container(load_settings({}, os.environ, project.folder), environ=os.environ) as app:
+        saved = [document.data for document in app.documents.query(Query("job_changes"))]
+    assert "hunter2" not in repr(saved)
+    project(*undo.split()[2:4])
+    assert "oidcToken" in project.scheduler.jobs["tick"]["httpTarget"]
+    assert project.scheduler.jobs["tick"]["httpTarget"]["headers"]["X-Api-Key"] == "hunter2-hunter2"
+    assert "hunter2" not in json.dumps(project("list"))
