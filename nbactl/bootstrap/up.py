@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import queue
 import sys
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
 
+from nbactl.adapters.localrun.running import UpState, write_running
+from nbactl.bootstrap.date_end import date_end
+from nbactl.bootstrap.localrun import make_deployments, split_environment, state_file
 from nbactl.bootstrap.logs import make_log_files
+from nbactl.bootstrap.topology import create_subscriptions
+from nbactl.bootstrap.up_lock import only_one
 from nbactl.config.given import given_options
-from nbactl.errors import AlreadyExistsError, LeaseHeldError, NbactlError, PreconditionError, UnavailableError
+from nbactl.core._support.faults import reach
+from nbactl.errors import NbactlError, PreconditionError, UnavailableError
+from nbactl.services.deploying import Deployer
+from nbactl.services.instance import LogLine
 from nbactl.services.routes import SERVICES
 from nbactl.services.supervisor import Supervisor, SupervisorTimings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from nbactl.adapters.localbus.push import PushDelivery
     from nbactl.adapters.localjobs.runner import LocalJobRunner
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.ports.bus import BusTopology
-    from nbactl.services.routes import PushRoute
 
 OWN: Final = "up"
 """The name of this process in the log."""
-_ENDED: Final = ("success", "partial", "no_data")
-"""The states of a task that has done its work."""
-_MOST_ATTEMPTS: Final = 100
-"""As many as Pub/Sub allows."""
 
 Outcome = Literal["done", "failed", "running", "stopped"]
 
@@ -102,7 +103,7 @@ class Up:
         Raises LeaseHeldError if another process does this on the same state, UnavailableError if a service does not
         start.
         """
-        with _only_one(self._app), contextlib.closing(self._files), contextlib.ExitStack() as last:
+        with only_one(self._app), contextlib.closing(self._files), contextlib.ExitStack() as last:
             try:
                 _begin_without_array(self._app)
                 last.callback(self._stop_services)
@@ -270,76 +271,6 @@ def _run_due(runner: LocalJobRunner, say: Callable[[str, str], None]) -> None:
         say(f"jobs that are due were not sent: {error.message}", "WARNING")
 
 
-def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
-    """Create topics and subscriptions of the services at these addresses, and those that keep dead letters.
-
-    Raises PreconditionError for a subscription that is there with other limits.
-    """
-    from nbactl.ports.bus import PushTarget, Subscription
-    from nbactl.services.routes import push_routes
-
-    bus, timeouts = cast("BusTopology", app.bus), app.config.timeouts
-    routes = [route for route in push_routes(app.config.workflows) if route.service in urls]
-    wanted = {topic for route in routes for topic in (route.topic, route.dead_letter_topic)}
-    for topic in sorted((wanted | app.config.workflows.topics) - set(bus.topics())):
-        bus.create_topic(topic)
-
-    def letters_of(topic: str) -> Subscription:
-        # It has itself for its dead letters, so that nothing leaves it that was not acknowledged.
-        return Subscription(topic, topic, topic, most_attempts=_MOST_ATTEMPTS)
-
-    def push_to(route: PushRoute) -> Subscription:
-        return Subscription(
-            route.subscription,
-            route.topic,
-            route.dead_letter_topic,
-            most_attempts=route.attempts,
-            ack_deadline=timeouts[route.timeout] + timeouts["bus.ack_margin"],
-            least_backoff=timeouts["bus.least_backoff"],
-            most_backoff=timeouts["bus.most_backoff"],
-            ordered=route.ordered,
-            push=PushTarget(urls[route.service] + route.path),
-        )
-
-    wanted_ones = [letters_of(topic) for topic in sorted({route.dead_letter_topic for route in routes})]
-    try:
-        for subscription in (*wanted_ones, *map(push_to, routes)):
-            bus.create_subscription(subscription)
-    except AlreadyExistsError as error:
-        raise PreconditionError(
-            error.message,
-            cause="Its limits in timeouts.yaml were others when it was created.",
-            next_step="Set them back, or use another --state-dir (on an emulator: another --project).",
-        ) from error
-
-
-def date_end(app: Container, day: GameDate) -> tuple[Outcome, str] | None:
-    """Return how a date ended, None if it has not: when its last phase has, or when a phase cannot lead to the next.
-
-    That a required task failed counts once nothing was reported for a while, because it may be tried again.
-    """
-    from nbactl.core.phases.documents import read_phases
-    from nbactl.workflows.units import phase_order
-
-    phases = app.config.workflows.phases
-    order = phase_order(app.config.workflows)[1:]  # what is collected is announced, and has no document
-    tasks = {name: [use.task for use in phases[name].tasks] for name in order}
-    found = read_phases(app.documents, tasks, [day])
-    quiet_since = app.clock.now() - timedelta(seconds=app.config.timeouts["up.settled"])
-    for name in order:
-        document = found[name, day]
-        reports = document.processors
-        if document.triggered or any(task not in reports for task in tasks[name]):
-            continue
-        required = [use.task for use in phases[name].tasks if use.required]
-        failed = [task for task in required if reports[task].status not in _ENDED]
-        if not failed and name == order[-1]:
-            return "done", f"{name} of {day} has ended"
-        if failed and document.last_update is not None and document.last_update < quiet_since:
-            return "failed", f"{name} of {day}: {', '.join(failed)} failed"
-    return None
-
-
 def _delivery(app: Container) -> PushDelivery | None:
     """Return what pushes the messages of the embedded bus; Pub/Sub's emulator does it by itself."""
     from nbactl.bootstrap import local
@@ -365,28 +296,3 @@ def _refuse_public_bus(app: Container) -> None:
             cause="The target is gcp, and PUBSUB_EMULATOR_HOST is not set.",
             next_step="Use --target local, or set PUBSUB_EMULATOR_HOST to an emulator.",
         )
-
-
-@contextlib.contextmanager
-def _only_one(app: Container) -> Iterator[None]:
-    """Hold the lock of this state directory; the kernel releases it when this process ends."""
-    import json
-
-    from nbactl.core._support.sqlite_failures import translated
-
-    folder = app.settings.state_dir
-    with translated(str(folder / "up.lock")):
-        folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / "up.lock").open("a")
-    with opened as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = ""
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                holder = f" as process {json.loads(state_file(app).read_text())['pid']}"
-            raise LeaseHeldError(
-                f"`nbactl up` is running on {folder} already{holder}",
-                next_step="Stop it with Ctrl-C, or use another --state-dir.",
-            ) from error
-        yield

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import nbactl.cli.services.logs.parser  # noqa: F401
 from nbactl.cli.services.group import app
-from nbactl.cli.services.look import parser as look
+
+# isort: split
+from nbactl.cli.services.look import parser as look  # what help lists first
+
+# isort: split
+from nbactl.cli.services.change import parser as change
+from nbactl.cli.services.logs import parser as logs
 
 __all__ = ["app", "change", "look"]
