@@ -24,9 +24,14 @@ RESERVED_PREFIX: Final = "X_GOOGLE_"
 MAX_BYTES: Final = 32_768
 MAX_VARIABLES: Final = 1_000
 MAX_CONCURRENCY: Final = 1_000
-MAX_TIMEOUT: Final = 3_600
+MAX_TIMEOUT: Final = 3_600  # nbactl: ignore[hardcoded-timeout] what Cloud Run takes, not how long nbactl waits
 """Seconds."""
-_LEAST: Final[dict[SettingName, int]] = {"min_instances": 0, "max_instances": 1, "concurrency": 1, "timeout": 1}
+_LEAST: Final[dict[SettingName, int]] = {
+    "min_instances": 0,
+    "max_instances": 1,
+    "concurrency": 1,
+    "timeout": 1,  # nbactl: ignore[hardcoded-timeout] what Cloud Run takes, not how long nbactl waits
+}
 _MOST: Final[dict[SettingName, int]] = {"concurrency": MAX_CONCURRENCY, "timeout": MAX_TIMEOUT}
 
 

@@ -205,7 +205,7 @@ def _checked(request: EnvSetRequest) -> dict[str, str | None]:
     for name, value in changes.items():
         if _looks_secret(name, value):
             raise UsageError(
-                f"{name} looks like a secret, and is not set as a plain variable",
+                f"{name} looks like a secret, and is not changed as a plain variable",
                 cause="Anyone who can see the service could read it, and its value would be kept with the change.",
                 next_step=f"Keep it in Secret Manager: gcloud run services update {request.service} --update-secrets",
                 details={"variable": name},
