@@ -20,6 +20,7 @@ from nbactl.errors import (
     NotFoundError,
     PartialRunError,
     PreconditionError,
+    StillRunningError,
     UnavailableError,
     UsageError,
 )
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 _WORK: Final = "services"
 """The work that the processes of changes are named after."""
+_ON_THE_WAY: Final = (PartialRunError, StillRunningError, UnavailableError)
+"""After these errors a change in several steps stays where it is, and can be continued."""
 
 
 def no_report(event: ChangeRecord | ServiceOutcome) -> None:
@@ -89,7 +92,7 @@ class ServiceChanges:
         for outcome in self._apply_all(work.plans, at_once, apply or self._send):
             outcomes.append(outcome)
             report(outcome)
-        if any(isinstance(outcome.error, PartialRunError) for outcome in outcomes):
+        if any(plan.through for plan in work.plans) and any(isinstance(one.error, _ON_THE_WAY) for one in outcomes):
             return ChangeResult(work, change, tuple(outcomes), tuple(warnings))  # the same command continues it
         try:
             self._finish(log, change, outcomes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.deployments.plan import same_shares
-from nbactl.errors import CheckFailedError, NbactlError, PartialRunError
+from nbactl.errors import CheckFailedError, NbactlError, PartialRunError, UnavailableError
 from nbactl.frozen import frozen
 from nbactl.ports.measurements import RequestStats
 from nbactl.ports.services import ServiceEdit
@@ -89,14 +89,18 @@ class GradualMove:
                 self._report(f"{self._percent(service)} % go to {self._new}; watched {format_duration(self._bake)}")
                 self._watch(plan, service)
             return self._changes.send(service, ServiceEdit(traffic=steps[-1]))
+        except UnavailableError as error:
+            error.next_step = self._where(service)
+            raise
         except NbactlError:
             raise
         except BaseException as error:
-            error.add_note(
-                f"{self._percent(service)} % of the requests of {service.name} go to {self._new}. Run the same "
-                f"command again to continue."
-            )
+            error.add_note(self._where(service))
             raise
+
+    def _where(self, service: DeployedService) -> str:
+        share = f"{self._percent(service)} % of the requests of {service.name} go to {self._new}."
+        return f"{share} Run the same command again to continue."
 
     def _watch(self, plan: ServicePlan, service: DeployedService) -> None:
         """Wait, then compare the revisions; go back if the new one is worse."""

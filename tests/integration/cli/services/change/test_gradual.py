@@ -125,6 +125,28 @@ def test_with_too_few_requests_it_stays_and_the_same_command_watches_on(world: P
     assert len(world.records()) == 2, "one change and its undo"
 
 
+def test_it_is_continued_after_measurements_could_not_be_read(world: Project) -> None:
+    before = world.state()
+    clock = Evening(world, (GOOD, GOOD), (GOOD, GOOD), (GOOD, GOOD))
+
+    def refuse() -> None:
+        clock.watched = lambda: None
+        world.monitoring.refusals += [(503, "away")] * 50
+
+    with at_night(world, clock) as app:
+        clock.watched = refuse
+        done = rollback_service(app, REQUEST)
+        assert codes(done) == (7, ["unavailable"])
+        error = done.result.outcomes[0].error
+        assert error is not None
+        assert (error.next_step or "").startswith(f"10 % of the requests of {WORKER} go to {OLD}.")
+        world.monitoring.refusals.clear()
+        assert codes(rollback_service(app, REQUEST)) == (0, [None])
+        assert moves(world) == [{"latest": 90, OLD: 10}, {"latest": 50, OLD: 50}, {OLD: 100}]
+        undo_change(app, UndoRequest("last"))
+    assert world.state() == before
+
+
 def test_inv_20_after_ctrl_c_requests_stay_and_the_same_command_continues(world: Project) -> None:
     before = world.state()
     clock = Evening(world, (GOOD, GOOD), (GOOD, GOOD))
