@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap.jobs import make_job_changes, read_jobs
+from nbactl.bootstrap.localrun import state_file
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_DEADLINE: Final = 180.0
 """Seconds, of a job that has none: that of Cloud Scheduler."""
-_STATE_OF_UP: Final = "up.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def run_job(
     jobs, before = app.target.scheduled_jobs(app), _get(app, name)
     if dry_run:
         return JobRun(name, before, dry_run=True)
-    if app.settings.target == "local" and not (app.settings.state_dir / _STATE_OF_UP).exists():
+    if app.settings.target == "local" and not state_file(app).exists():
         raise PreconditionError(
             "the jobs of this machine are sent by `nbactl up`, which does not run", next_step="nbactl up"
         )
