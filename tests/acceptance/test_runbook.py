@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.bootstrap.service import ServiceContainer
-from nbactl.config.settings import load_settings
 from nbactl.workflows.executions import EXECUTIONS
+from tests.acceptance import runbook_google as deployed
 from tests.acceptance import runbook_staging as staging
+from tests.acceptance.runbook_google import ANALYTICS
 from tests.acceptance.runbook_staging import DAY, DONE, NOW, config_with, nbactl, phase_reported
 from tests.kit.batches import add_batch
-from tests.kit.cloud_run_server import LATEST
 from tests.kit.production import PHASE3, PHASE4
 from tests.kit.runbook import Walk, read_page
 from tests.kit.wall_clock import wall_clock
@@ -26,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.acceptance.runbook_staging import OnGoogle
+    from tests.acceptance.runbook_google import OnGoogle
     from tests.kit.wall_clock import WallClock
 
 pytestmark = pytest.mark.timeout(240)
-ANALYTICS = "nba-phase3-analytics-processors"
 STAGES = ("phase3", "phase4", "daily")
 
 
@@ -101,17 +98,6 @@ def test_situation_5_a_missing_column_and_a_batch_at_70_percent(start: Callable[
     assert "0/10" in nbactl(walk.folder, "batches", "list", "--incomplete")
 
 
-def test_situation_6_a_message_that_names_no_date(start: Callable[..., Walk]) -> None:
-    walk = start(6, "daily")
-    staging.dead_letter(walk.folder, "msg-1", {"source_table": "player_game_summary"})
-    walk.names["MESSAGE"] = "msg-1"
-    walk("Find")
-    walk("Mend")
-    walk("Check")
-    walk("Undo")
-    assert "msg-1" in nbactl(walk.folder, "dlq", "list")
-
-
 def test_situation_7_a_task_is_done_and_wrote_no_rows(start: Callable[..., Walk]) -> None:
     walk = start(7, "daily")
     staging.wrote_nothing(walk.folder, "phase4", "ml_feature_store", "nba_precompute.ml_feature_store")
@@ -138,12 +124,6 @@ def test_situation_14_the_message_between_two_phases_was_lost(start: Callable[..
     walk("Check")
 
 
-def git(folder: Path, *words: str) -> None:
-    """Run git as a person does, with a name of its own."""
-    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-    subprocess.run(["git", "-C", str(folder), *named, *words], check=True, capture_output=True)
-
-
 def test_situation_1_a_phase_waits_for_a_name_that_nobody_sends(start: Callable[..., Walk], clock: WallClock) -> None:
     walk = start(1, "phase3")
     staging.expecting(walk.folder, "switched_off")
@@ -157,54 +137,6 @@ def test_situation_1_a_phase_waits_for_a_name_that_nobody_sends(start: Callable[
     assert staging.published(walk.folder, "nba-phase4-trigger") == 5
     nbactl(walk.folder, "run", "phase4", "--date", str(DAY), "--upstream", "skip", "-q")  # as the service does
     clock.later(minutes=5)
-    walk("Check")
-
-
-def test_situation_4_a_file_was_edited_on_one_machine(start: Callable[..., Walk]) -> None:
-    walk = start(4, "daily")
-    config_with(walk.folder)
-    git(walk.folder, "init", "-q")
-    git(walk.folder, "add", "*.yaml")
-    git(walk.folder, "commit", "-qm", "As deployed")
-    committed = (walk.folder / "workflows.yaml").read_text()
-    edited = 'morning_recovery:\n    enabled: false\n    disabled_reason: "only a try"\n'
-    (walk.folder / "workflows.yaml").write_text(committed.replace("morning_recovery:\n", edited, 1))
-    assert "a try" in nbactl(walk.folder, "schedule", "due")
-    walk("Find")
-    git(walk.folder, "checkout", "-q", "workflows.yaml")
-    walk("Mend")
-    walk("Check")
-
-
-def test_situation_9_the_first_requests_of_the_night_are_slow(start: Callable[..., Walk]) -> None:
-    walk = start(9, "daily")
-    staging.slower(walk.folder, "phase3", 7200)
-    walk("Find")
-    staging.slower(walk.folder, "phase3", -7200)
-    walk("Check")
-
-
-def test_situation_11_health_is_green_and_nothing_works(
-    start: Callable[..., Walk], clock: WallClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = load_settings({"state_dir": str(tmp_path / "service")}, {}, tmp_path)
-    with ServiceContainer("test", settings, environ={}) as app, staging.health_of(app, "processors") as url:
-        walk = start(11, "daily", NBACTL_HEALTH_URLS=f"processors={url}")
-        with monkeypatch.context() as broken:
-            broken.setitem(sys.modules, "nbactl.pipeline.transform", None)
-            nbactl(walk.folder, "schedule", "tick", "--only", "alerts", env=walk.env)
-            clock.later(minutes=11)
-            walk("Find")
-        clock.later(minutes=5)
-        walk("Check")
-
-
-def test_situation_12_the_timer_does_not_call(start: Callable[..., Walk], tmp_path: Path) -> None:
-    with wall_clock(NOW - timedelta(hours=26, minutes=55)):
-        nbactl(tmp_path, "schedule", "tick", "-q")
-    walk = start(12)
-    walk("Find")
-    walk("Mend")
     walk("Check")
 
 
@@ -227,10 +159,11 @@ def test_situation_15_a_repair_never_works(start: Callable[..., Walk], clock: Wa
 @pytest.fixture
 def google(start: Callable[..., Walk], firestore_address: str) -> Iterator[Callable[[int], OnGoogle]]:
     """Begin a situation in a project of its own, whose services are deployed."""
-    with staging.on_google(firestore_address) as project:
+    with deployed.on_google(firestore_address) as project:
 
         def begin(number: int) -> OnGoogle:
             project.walk = start(number, "", **project.env)
+            project.walk.names["SERVICE"] = ANALYTICS
             return project
 
         yield begin
@@ -240,8 +173,8 @@ def test_situation_3_bigquery_refuses_writes_to_a_table(google: Callable[[int], 
     project = google(3)
     with project.open() as app:
         for number in range(3):
-            app.row_buffer.append(EXECUTIONS, "execution_id", staging.execution(f"run-{number}"))
-    staging.loads_single_rows(project)
+            app.row_buffer.append(EXECUTIONS, "execution_id", deployed.execution(f"run-{number}"))
+    deployed.loads_single_rows(project)
     clock.later(minutes=30)
     project.walk("Find")
     project.walk("Mend")
@@ -249,23 +182,112 @@ def test_situation_3_bigquery_refuses_writes_to_a_table(google: Callable[[int], 
     project.walk("Check")
 
 
-def test_situation_8_a_service_lost_its_variables(google: Callable[[int], OnGoogle]) -> None:
+def git(folder: Path, *words: str) -> None:
+    """Run git as a person does, with a name of its own."""
+    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", "-C", str(folder), *named, *words], check=True, capture_output=True)
+
+
+def test_situation_4_a_file_was_edited_on_one_machine(google: Callable[[int], OnGoogle]) -> None:
+    project = google(4)
+    folder = project.walk.folder
+    config_with(folder)
+    git(folder, "init", "-q")
+    git(folder, "add", "*.yaml")
+    git(folder, "commit", "-qm", "As deployed")
+    committed = project.digest()
+    edited = 'morning_operations:\n    enabled: false\n    disabled_reason: "only a try"\n'
+    file = folder / "workflows.yaml"
+    file.write_text(file.read_text().replace("morning_operations:\n", edited, 1))
+    project.use(project.digest())  # deployed from this machine
+    assert "a try" in nbactl(folder, "schedule", "due", env=project.env)
+    project.walk("Find")
+    git(folder, "checkout", "-q", "workflows.yaml")
+    project.walk("Mend")
+    project.use(committed)
+    project.walk("Check")
+
+
+def test_situation_6_a_message_that_names_no_date(start: Callable[..., Walk]) -> None:
+    walk = start(6, "daily")
+    staging.dead_letter(walk.folder, "msg-1", {"source_table": "player_game_summary"})
+    walk.names["MESSAGE"] = "msg-1"
+    walk("Find")
+    waiting = staging.saved_letter(walk.folder, "msg-1")
+    walk("Mend")
+    assert staging.published(walk.folder, "nba-phase3-trigger") == 1
+    walk("Check")
+    walk("Undo")
+    assert staging.saved_letter(walk.folder, "msg-1") == waiting
+
+
+def noticed(project: OnGoogle, clock: WallClock, minutes: float = 31) -> str:
+    """Let the timer look until something has lasted long enough; returns what it said."""
+    first = project.tick()
+    assert "critical" not in first, first
+    clock.later(minutes=minutes)
+    return project.tick()
+
+
+def mended(project: OnGoogle, clock: WallClock, alert: str) -> None:
+    """The timer notices it, a command finds it, another one mends it, and a third brings back what was."""
+    broken = project.state()
+    assert f"{ANALYTICS}: {alert}" in noticed(project, clock)
+    for block in ("Find", "Mend", "Check"):
+        project.walk(block)
+    assert project.state() != broken
+    project.walk("Undo")
+    assert project.state() == broken
+
+
+def test_situation_8_a_service_lost_its_variables(google: Callable[[int], OnGoogle], clock: WallClock) -> None:
     project = google(8)
-    entries = project.cloud.services[ANALYTICS]["template"]["containers"][0]["env"]
-    before = list(entries)
-    entries.clear()
-    project.cloud.set_env(ANALYTICS, LOG_LEVEL="crash")  # without its project it does not start
-    project.walk("Find")
-    entries[:] = before
-    project.cloud.set_env(ANALYTICS, LOG_LEVEL="info")
-    project.walk("Check")
+    deployed.declared_with(project.walk.folder, "services")
+    deployed.with_one_variable(project)
+    mended(project, clock, "lost 2 variables: GCP_PROJECT, TOPIC")
 
 
-def test_situation_10_a_new_revision_gets_no_requests(google: Callable[[int], OnGoogle]) -> None:
+def test_situation_9_a_service_lost_its_minimum_instances(google: Callable[[int], OnGoogle], clock: WallClock) -> None:
+    project = google(9)
+    deployed.declared_with(project.walk.folder, "services", **{f"services__{ANALYTICS}__min_instances": 1})
+    deployed.minimum_reset(project)
+    mended(project, clock, "min_instances is 0, declared 1")
+
+
+def test_situation_10_a_new_revision_gets_no_requests(google: Callable[[int], OnGoogle], clock: WallClock) -> None:
     project = google(10)
-    project.cloud.pin(ANALYTICS)
-    project.cloud.set_env(ANALYTICS, FIX="1")
-    project.walk("Find")
-    project.cloud.services[ANALYTICS]["traffic"] = [{"type": LATEST, "percent": 100}]
-    project.cloud.set_env(ANALYTICS, FIX="1")
-    project.walk("Check")
+    deployed.declared_with(project.walk.folder, "services")
+    deployed.deployed_behind_a_pin(project)
+    mended(project, clock, "its newest revision gets 0 % of requests")
+
+
+def test_situation_11_health_is_green_and_nothing_works(google: Callable[[int], OnGoogle], clock: WallClock) -> None:
+    project = google(11)
+    deployed.declared_with(project.walk.folder, "services")
+    deployed.broken_import(project)
+    mended(project, clock, "GET /ready answered 500, not 200: ")
+
+
+def test_situation_12_the_timer_does_not_call(
+    google: Callable[[int], OnGoogle], clock: WallClock, tmp_path: Path
+) -> None:
+    with wall_clock(NOW - timedelta(hours=26, minutes=55)):
+        nbactl(tmp_path, "schedule", "tick", "-q")
+    assert staging.beat(tmp_path) == "silent"
+    project = google(12)
+    walk = project.walk
+    deployed.declared_with(walk.folder, "jobs")
+    deployed.jobs_that_do_not_run(project)
+    broken = project.jobs()
+    alerts = noticed(project, clock, minutes=11)
+    assert "job nbactl-heartbeat: " in alerts
+    assert "job nbactl-tick: it sends an identity token" in alerts
+    walk("Find")
+    walk("Mend")
+    changes = re.findall(r"jobs undo (job-\w+)", walk.said)
+    walk("Check")
+    walk.names |= {f"CHANGE-{number}": change for number, change in enumerate(changes, 1)}
+    walk("Undo")
+    assert project.jobs() == broken
+    walk.env = {}  # what a machine without Google does afterwards
+    walk("Catch up")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 _SITUATION: Final = re.compile(r"^## (\d+)\. (.*?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-_BLOCK: Final = re.compile(r"^\*\*(Find|Mend|Check|Undo)\.\*\*(.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
+_BLOCK: Final = re.compile(r"^\*\*(Find|Mend|Check|Catch up|Undo)\.\*\*(.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
 _CONSOLE: Final = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _EXITS: Final = re.compile(r"  # exits with (\d+)$")
 
@@ -33,7 +33,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A situation of the page, with its commands by block: Find, Mend, Check and Undo."""
+    """A situation of the page, with its commands by block: Find, Mend, Check, Catch up and Undo."""
 
     title: str
     blocks: Mapping[str, tuple[Command, ...]]
@@ -75,7 +75,7 @@ class Walk:
         """Run the commands of a block, and compare what they print; returns the output of the last one."""
         self.walked.append(block)
         for command in read_page()[self.number].blocks[block]:
-            words = [self.names.get(word, word) for word in shlex.split(command.line)]
+            words = [self._named(word) for word in shlex.split(command.line)]
             assert words[0] == "nbactl", command.line
             variables = environment({"COLUMNS": "200", **self.env})
             done = call_nbactl(words[1:], cwd=self.folder, env=variables)
@@ -87,9 +87,14 @@ class Walk:
 
     def prints(self, line: str) -> bool:
         """Say whether a line of the page is in what was printed, whatever the spaces."""
-        words = [re.escape(self.names.get(word, word)) for word in line.split()]
+        words = [re.escape(self._named(word)) for word in line.split()]
         pattern = r"\s+".join(words).replace(r"\s+…\s+", r"\s.*").replace(r"\s+…", "").replace("…", ".*")
         return re.search(pattern, self.said) is not None
+
+    def _named(self, text: str) -> str:
+        for name, value in self.names.items():
+            text = re.sub(rf"\b{re.escape(name)}\b", value, text)
+        return text
 
     def end(self) -> None:
         """Hold the test to the page: every block of the situation was walked."""

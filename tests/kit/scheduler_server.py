@@ -140,7 +140,10 @@ class Scheduler:
         for path in mask:
             outer, _, inner = path.partition(".")
             if inner:
-                changed.setdefault(outer, {})[inner] = body.get(outer, {}).get(inner, 0)
+                part = changed.setdefault(outer, {})
+                part.pop(inner, None)
+                if value := body.get(outer, {}).get(inner):  # the API leaves out what is zero
+                    part[inner] = value
             elif outer in body:
                 changed[outer] = body[outer]
             else:

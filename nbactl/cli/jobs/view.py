@@ -39,7 +39,9 @@ def job_list(statuses: Sequence[JobStatus], settings: Settings) -> View:
             console.note("No job is declared, and none is there.")
             return
         columns = ["job", "state", "schedule", "target", "answers", "token", "deadline", "last attempt", "next run"]
-        console.table(columns, list(map(_row, statuses)), optional=["deadline", "token", "answers"])
+        console.table(
+            columns, list(map(_row, statuses)), optional=["deadline", "token", "answers", "target", "next run"]
+        )
         for status in statuses:
             for finding in status.findings:
                 console.print(Styled("✗ ", "red"), f"{status.name}: {finding.text}")
