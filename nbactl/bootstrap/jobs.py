@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ LOCAL_SUFFIX: Final = ".up"
 """What the host of a service of `nbactl up` ends with in the address of a local job."""
 ENDPOINT: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER"
 """The variable that sends requests for Cloud Scheduler elsewhere, as it does for gcloud."""
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _NO_PAGE: Final = 404
 _BROKEN: Final = 500
 
@@ -260,7 +262,7 @@ def _probe(app: Container, urls: Sequence[str]) -> dict[str, str]:
         try:
             status = httpx2.head(url, timeout=limit).status_code
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return str(error) or type(error).__name__
+            return _ERRNO.sub("", str(error)) or type(error).__name__
         return f"HTTP {status}" if status == _NO_PAGE or status >= _BROKEN else None
 
     if not urls:

@@ -148,7 +148,8 @@ def expecting(folder: Path, name: str) -> None:
 
 def beat(folder: Path) -> str:
     """Send what `nbactl-heartbeat` sends to the orchestrator; returns what that says of the ticks."""
-    with ServiceContainer("orchestrator", load_settings({}, {}, folder), environ={}) as app:
+    settings = load_settings({"state_dir": str(folder / ".nbactl")}, {}, folder)
+    with ServiceContainer("orchestrator", settings, environ={}) as app:
         answer = ask(make_services(app, ["orchestrator"]), "/heartbeat", "POST")
         app.idempotency.close()
     return str(answer.json()["status"])

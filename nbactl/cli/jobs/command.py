@@ -189,13 +189,13 @@ def list_jobs(app: Container, names: tuple[str, ...] = ()) -> list[JobStatus]:
 
 
 def step_text(step: JobStep) -> str:
-    """Return a step in one line: `nbactl-tick: update schedule */5 * * * * → */10 * * * *`."""
+    """Return a step in one line: `nbactl-tick: update: schedule */5 * * * * → */10 * * * *`."""
     what = " and ".join(step.actions) or "keep"
     if "create" in step.actions and step.after is not None:
         spec = step.after.spec
         what = what.replace("create", f"create ({spec.schedule} {spec.timezone}, {target_text(spec.target)})")
     changes = [f"{one.key} {one.there or 'none'} → {one.wanted or 'none'}" for one in step.differences]
-    shown = f" {'; '.join(changes)}" if changes and step.actions else ""
+    shown = f": {'; '.join(changes)}" if changes and step.actions else ""
     return f"{step.name}: {what}{shown}{f' ({step.note})' if step.note else ''}"
 
 

@@ -70,7 +70,8 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
 
     def show(console: Console) -> None:
         _show_result(console, result)
-        for effect in done.effects:
+        was_asked = result.change is not None and app.settings.target == "gcp"
+        for effect in () if was_asked else done.effects:  # the question had them
             console.print("  ", effect)
         if done.dry_run and (result.work.plans or result.outcomes):
             console.note(f"Dry run: nothing was changed on {place(app.settings)}{where_of(app)}.")

@@ -39,7 +39,7 @@ def health_reports(reports: Sequence[HealthReport]) -> View:
         ]
         for report in sorted(reports, key=lambda report: report.service)
     ]
-    bad = [report for report in reports if not report.is_green]
+    bad = sorted((report for report in reports if not report.is_green), key=lambda report: report.service)
     data = [
         {
             "service": report.service,
@@ -57,7 +57,7 @@ def health_reports(reports: Sequence[HealthReport]) -> View:
         if rows:
             console.table(columns, rows, optional=["release", "config", "took"])
 
-    error = _worst(bad, "not healthy", "nbactl services show SERVICE") if bad else _nothing(reports)
+    error = _worst(bad, "not healthy", f"nbactl services show {bad[0].service}") if bad else _nothing(reports)
     return View({"services": data}, show, items="services", exit_code=error.exit_code if error else 0, error=error)
 
 
@@ -88,14 +88,14 @@ def smoke_reports(reports: Sequence[SmokeReport]) -> View:
         }
         for report in ordered
     ]
-    bad = [report for report in reports if report.state in ("broken", "unknown")]
+    bad = [report for report in ordered if report.state in ("broken", "unknown")]
     columns = ["service", "smoke", "route", "status", "health", "detail"]
 
     def show(console: Console) -> None:
         if rows:
             console.table(columns, rows, optional=["health", "status"])
 
-    error = _worst(bad, "not working", "nbactl services logs SERVICE") if bad else _nothing(reports)
+    error = _worst(bad, "not working", f"nbactl logs first-error {bad[0].service}") if bad else _nothing(reports)
     if error is None and all(report.state == "undeclared" for report in reports):
         next_step = "Declare `smoke` of a service under `services` in workflows.yaml."
         error = CheckFailedError("no service was called: none of them declares a route", next_step=next_step)
