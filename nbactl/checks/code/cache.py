@@ -71,4 +71,6 @@ def decoded(encoded: Any) -> Analysis | None:  # noqa: ANN401 - whatever a file 
 
 def _code() -> list[tuple[str, int]]:
     """Return the state of the code that finds: a changed rule makes every stored answer old."""
-    return sorted((path.name, path.stat().st_mtime_ns) for path in Path(__file__).parent.rglob("*.py"))
+    folder = Path(__file__).parents[1]
+    files = [*(folder / "code").rglob("*.py"), *(folder / "sql").rglob("*.py")]
+    return sorted((path.name, path.stat().st_mtime_ns) for path in files)

@@ -15,7 +15,11 @@ from nbactl.checks.code.rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Kind = Literal["python", "script"]
+    from nbactl.checks.sql.content import SqlFound
+    from nbactl.checks.sql.tables import Tables
+
+Kind = Literal["python", "script", "sql", "embedded"]
+"""What a content is looked at as; `embedded` is SQL inside of Python."""
 _SHOWN: Final = 200
 
 
@@ -27,28 +31,36 @@ class Located(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """The findings and the ignore comments of one content; `passing` if another look may find something else."""
+    """The findings and the ignore comments of one content; `passing` if another look may find something else.
+
+    `unparsed` are lines of SQL that were not looked at, and why.
+    """
 
     hits: list[Located]
     ignores: list[Ignore]
     passing: bool = False
+    unparsed: list[tuple[int, str]] = []  # noqa: RUF012 - never changed
 
     def encode(self) -> list[Any]:
         """Return it in JSON's types."""
-        return [self.hits, self.ignores, self.passing]
+        return [self.hits, self.ignores, self.passing, self.unparsed]
 
     @classmethod
     def decode(cls, encoded: list[Any]) -> Analysis:
         """Return what `encode` was called on. Raises ValueError, TypeError for anything else."""
-        hits, ignores, passing = encoded
+        hits, ignores, passing, unparsed = encoded
         located = [Located(hit_of(hit), str(text)) for hit, text in hits]
-        return cls(located, [_ignore_of(each) for each in ignores], passing=bool(passing))
+        lines = [(int(line), str(why)) for line, why in unparsed]
+        return cls(located, [_ignore_of(each) for each in ignores], passing=bool(passing), unparsed=lines)
 
 
 def hit_of(encoded: list[Any]) -> Hit:
     """Return a hit from JSON's types."""
-    rule, line, column, end_line, message, scope, edit = encoded
-    return Hit(rule, line, column, end_line, message, scope, None if edit is None else Edit(*edit))
+    rule, line, column, end_line, message, scope, edit, span, table = encoded
+    first, last = span
+    return Hit(
+        rule, line, column, end_line, message, scope, None if edit is None else Edit(*edit), (first, last), str(table)
+    )
 
 
 def _ignore_of(encoded: list[Any]) -> Ignore:
@@ -61,14 +73,41 @@ def digest_of(content: bytes, kind: Kind) -> str:
     return hashlib.blake2b(content, digest_size=20, person=kind.encode()).hexdigest()
 
 
-def analyse(content: bytes, kind: Kind) -> Analysis:
-    """Look at one content with all rules. Nothing is raised for what is in it."""
+def analyse(content: bytes, kind: Kind, tables: Tables | None = None) -> Analysis:
+    """Look at one content with all rules of its kind. Nothing is raised for what is in it.
+
+    `tables` are those that SQL may read.
+    """
     try:
+        if kind in ("sql", "embedded"):
+            return _of_sql(content, kind, _sql(content, kind, tables))
         hits = _python_hits(content) if kind == "python" else _script_hits(content)
     except SyntaxError as error:
         return Analysis([unparsed(error.msg, error.lineno or 1)], [])
     hits.sort(key=lambda hit: (hit.line, hit.column, hit.rule))
     return Analysis(locate(hits, content), find_ignores(content, python=kind == "python"))
+
+
+def _sql(content: bytes, kind: Kind, tables: Tables | None) -> SqlFound:
+    from nbactl.checks.sql.content import look_at_file  # noqa: PLC0415 - brings the parser of SQL
+    from nbactl.checks.sql.embedded import look_at_python  # noqa: PLC0415 - as above
+    from nbactl.checks.sql.tables import Tables  # noqa: PLC0415 - as above
+
+    look = look_at_file if kind == "sql" else look_at_python
+    return look(content, Tables() if tables is None else tables)
+
+
+def _of_sql(content: bytes, kind: Kind, found: SqlFound) -> Analysis:
+    hits = sorted(set(found.hits), key=lambda hit: (hit.line, hit.column, hit.rule))
+    broken = [unparsed(each.reason, each.line) for each in found.unparsed if each.is_error]
+    ignores = find_ignores(content, python=False, mark="--")
+    if kind == "embedded":
+        ignores = sorted({*ignores, *find_ignores(content, python=True)})
+    return Analysis(
+        sorted([*locate(hits, content), *broken], key=lambda each: each.hit.line),
+        ignores,
+        unparsed=[(each.line, each.reason) for each in found.unparsed],
+    )
 
 
 def unreadable(why: str) -> Analysis:

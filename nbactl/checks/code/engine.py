@@ -1,15 +1,16 @@
-"""`nbactl check code`: every content is parsed once for all rules, and reported with each of its paths."""
+"""`nbactl check code` and `nbactl bq lint`: every content is parsed once for all rules, and reported with each path."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.checks.code.cache import CheckCache, decoded
 from nbactl.checks.code.changed import touched_lines
 from nbactl.checks.code.content import Analysis, Located, digest_of, hit_of, unreadable
-from nbactl.checks.code.files import PYTHON, SCRIPTS, find_files, is_test, read
+from nbactl.checks.code.files import PYTHON, SCRIPTS, SOURCES, SQL, find_files, is_test, read
 from nbactl.checks.code.ignores import apply_ignores
 from nbactl.checks.code.ruff import NAMES, find_ruff, ruff_hits, version_of
 from nbactl.checks.code.rule import ENGINE_RULES
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 
     from nbactl.checks.code.content import Kind
     from nbactl.checks.code.rule import Edit, Hit, Severity
+    from nbactl.checks.sql.tables import Tables
 
-SELECTABLE: Final = tuple(name for name in RULES if name not in ENGINE_RULES)
+SELECTABLE: Final = tuple(name for name, rule in RULES.items() if name not in ENGINE_RULES and rule.statements is None)
+"""The rules of `check code`."""
+SQL_SELECTABLE: Final = tuple(name for name, rule in RULES.items() if rule.statements is not None)
+"""The rules of `bq lint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,16 @@ class Finding:
     text: str
     """The line, with white space reduced."""
     edit: Edit | None = None
+    span: tuple[int, int] = (0, 0)
+    table: str = ""
+
+
+class UnparsedText(NamedTuple):
+    """SQL that was not looked at."""
+
+    path: Path
+    line: int
+    message: str
 
 
 @dataclass(slots=True)
@@ -54,6 +69,7 @@ class Checked:
     analysed: int = 0
     """Contents that were not in the cache."""
     findings: list[Finding] = field(default_factory=list)
+    unparsed: list[UnparsedText] = field(default_factory=list)
 
     @property
     def summary(self) -> dict[str, int]:
@@ -62,24 +78,29 @@ class Checked:
 
 
 def check_files(
-    paths: Sequence[Path], rules: Collection[str] = (), *, since: str | None = None, processes: int | None = None
+    paths: Sequence[Path],
+    rules: Collection[str] = (),
+    *,
+    since: str | None = None,
+    processes: int | None = None,
+    tables: Tables | None = None,
 ) -> Checked:
     """Look at all Python files, shell scripts and YAML files under `paths`.
 
-    With `rules` only these report. With `since` only lines that differ from that revision of Git. Raises NotFoundError
+    With `tables` only SQL is looked at, in files of SQL and in Python, by the rules over SQL. With `rules` only these report. With `since` only lines that differ from that revision of Git. Raises NotFoundError
     for a path that is missing or holds nothing to look at, UsageError for an unknown rule, and if ruff is missing.
     """
-    chosen = _chosen(rules)
+    chosen = _chosen(rules, SELECTABLE if tables is None else SQL_SELECTABLE)
     ruff = find_ruff() if NAMES & chosen else None
     touched = None if since is None else touched_lines(since, _folder(paths[0]))
     checked = Checked()
     jobs: dict[str, Job] = {}
     places: list[tuple[Path, str]] = []
-    for path in find_files(paths, PYTHON | SCRIPTS):
+    for path in find_files(paths, PYTHON | SCRIPTS if tables is None else SQL | SOURCES):
         if touched is not None and path.resolve() not in touched:
             continue
         checked.files += 1
-        kind: Kind = "script" if path.suffix in SCRIPTS else "python"
+        kind = _kind(path, tables)
         try:
             content = read(path)
         except OSError as error:
@@ -89,24 +110,31 @@ def check_files(
         jobs.setdefault(digest, Job(digest, kind, path, len(content)))
         places.append((path, digest))
     checked.contents = len(jobs)
-    analyses = _analysed(jobs, ruff, processes, checked)
+    analyses = _analysed(jobs, ruff, processes, checked, tables)
     for path, digest in places:
         found = _findings(path, analyses[digest], chosen)
         if touched is not None:
             ranges = touched[path.resolve()]
             found = [each for each in found if any(_meets(each, lines) for lines in ranges)]
         checked.findings += found
+        checked.unparsed += [UnparsedText(path, line, why) for line, why in analyses[digest].unparsed]
     return checked
 
 
-def _chosen(rules: Collection[str]) -> frozenset[str]:
+def _kind(path: Path, tables: Tables | None) -> Kind:
+    if tables is None:
+        return "script" if path.suffix in SCRIPTS else "python"
+    return "embedded" if path.suffix in PYTHON else "sql"
+
+
+def _chosen(rules: Collection[str], selectable: Collection[str]) -> frozenset[str]:
     for name in rules:
-        if name not in SELECTABLE:
+        if name not in selectable:
             raise UsageError(
                 f"there is no rule '{name}'",
-                next_step=did_you_mean(name, SELECTABLE, otherwise="Run: nbactl check explain."),
+                next_step=did_you_mean(name, selectable, otherwise="Run: nbactl check explain."),
             )
-    return frozenset(rules or SELECTABLE)
+    return frozenset(rules or selectable)
 
 
 def _folder(path: Path) -> Path:
@@ -115,19 +143,21 @@ def _folder(path: Path) -> Path:
 
 def _meets(finding: Finding, lines: Collection[int]) -> bool:
     assert isinstance(lines, range)  # noqa: S101
-    return finding.line < lines.stop and finding.end_line >= lines.start
+    first, last = finding.span if finding.span[0] else (finding.line, finding.end_line)
+    return first < lines.stop and last >= lines.start
 
 
 def _analysed(
-    jobs: Mapping[str, Job], ruff: str | None, processes: int | None, checked: Checked
+    jobs: Mapping[str, Job], ruff: str | None, processes: int | None, checked: Checked, tables: Tables | None
 ) -> Mapping[str, Analysis]:
     """Return the analysis of each content, with what ruff finds; from the cache where it is there."""
-    ours, theirs = CheckCache("code"), CheckCache("ruff", "" if ruff is None else version_of(ruff))
+    ours = CheckCache("code") if tables is None else CheckCache("sql", version("sqlglot"), tables.digest)
+    theirs = CheckCache("ruff", "" if ruff is None else version_of(ruff))
     stored = ours.load()
     found = {digest: old for digest in jobs if digest in stored and (old := decoded(stored[digest])) is not None}
     missing = [job for digest, job in jobs.items() if digest not in found]
     checked.analysed = len(missing)
-    found |= analyse_all(missing, processes)
+    found |= analyse_all(missing, processes, tables)
     kept = {digest: analysis.encode() for digest, analysis in found.items() if not analysis.passing}
     ours.store(kept, new=bool(missing))
     if ruff is None:
@@ -184,6 +214,8 @@ def _findings(path: Path, analysis: Analysis, chosen: Collection[str]) -> list[F
             hit.scope,
             texts.get(hit, ""),
             hit.edit,
+            hit.span,
+            hit.table,
         )
         for hit in left
     ]

@@ -18,8 +18,11 @@ MAX_BYTES: Final = 1024 * 1024
 """A larger file is generated; its tree would take more memory than all others together."""
 PYTHON: Final = frozenset({".py", ".pyi"})
 SCRIPTS: Final = frozenset({".sh", ".bash", ".yaml", ".yml"})
+SQL: Final = frozenset({".sql", ".bqsql"})
+SOURCES: Final = frozenset({".py"})
+"""Python files that SQL is looked for in."""
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
-_NEXT: Final = "Name Python files, or folders that hold some."
+_NEXT: Final = "Name files, or folders that hold some."
 
 
 def find_files(paths: Iterable[Path], suffixes: Collection[str] = PYTHON) -> Iterator[Path]:
@@ -39,7 +42,8 @@ def find_files(paths: Iterable[Path], suffixes: Collection[str] = PYTHON) -> Ite
                 seen.add(file)
                 yield file
         if not count:
-            raise NotFoundError(f"nothing was searched: there is no Python file in {path}", next_step=_NEXT)
+            what = "Python file" if PYTHON <= set(suffixes) else "file of SQL or Python"
+            raise NotFoundError(f"nothing was searched: there is no {what} in {path}", next_step=_NEXT)
 
 
 def _below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 MARK: Final = b"nbactl: ignore"
-_COMMENT: Final = re.compile(r"#\s*nbactl: ignore(?:\[([^\]]*)\])?\s*(.*)")
+_COMMENT: Final = re.compile(r"(?:#|--)\s*nbactl: ignore(?:\[([^\]]*)\])?\s*(.*)")
 
 
 class Ignore(NamedTuple):
@@ -27,14 +27,17 @@ class Ignore(NamedTuple):
     removal: Edit
 
 
-def find_ignores(content: bytes, *, python: bool) -> list[Ignore]:
-    """Return the comments of a file. One that is alone on its line holds for the next line with code."""
+def find_ignores(content: bytes, *, python: bool, mark: str = "#") -> list[Ignore]:
+    """Return the comments of a file. One that is alone on its line holds for the next line with code.
+
+    `mark` is what comments begin with that are not Python's.
+    """
     if MARK not in content:
         return []
     text = content.decode("utf-8", errors="replace")
     lines = text.splitlines()
     found = []
-    for number, column, comment in _python_comments(text) if python else _script_comments(lines):
+    for number, column, comment in _python_comments(text) if python else _line_comments(lines, mark):
         match = _COMMENT.match(comment)
         if match is None:
             continue
@@ -43,7 +46,7 @@ def find_ignores(content: bytes, *, python: bool) -> list[Ignore]:
         if not before.strip():
             following = range(number, len(lines))
             target = 1 + next(
-                (at for at in following if lines[at].strip() and not lines[at].lstrip().startswith("#")), number
+                (at for at in following if lines[at].strip() and not lines[at].lstrip().startswith(("#", mark))), number
             )
         rules = tuple(name.strip() for name in (match[1] or "").split(",") if name.strip())
         start = len(before.rstrip().encode())
@@ -61,9 +64,9 @@ def _python_comments(text: str) -> Iterator[tuple[int, int, str]]:
         return  # the file is reported as not parsed
 
 
-def _script_comments(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _line_comments(lines: Sequence[str], mark: str) -> Iterator[tuple[int, int, str]]:
     for number, line in enumerate(lines, 1):
-        found = re.search(r"(?:^|(?<=\s))#\s*nbactl: ignore", line)
+        found = re.search(rf"(?:^|(?<=\s)){mark}\s*nbactl: ignore", line)
         if found:
             yield number, found.start(), line[found.start() :]
 
@@ -79,7 +82,8 @@ def apply_ignores(
     left = []
     valid = [each for each in ignores if each.rules and each.reason]
     for hit in hits:
-        by = [each for each in valid if hit.rule in each.rules and hit.line <= each.target <= hit.end_line]
+        first, last = hit.span if hit.span[0] else (hit.line, hit.end_line)
+        by = [each for each in valid if hit.rule in each.rules and first <= each.target <= last]
         used.update((each.line, hit.rule) for each in by)
         if not by:
             left.append(hit)

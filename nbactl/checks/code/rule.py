@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from nbactl.checks.code.module import Module, Scope
+    from nbactl.checks.sql.statement import Statement
 
 Severity = Literal["error", "warning"]
 ENGINE_RULES: Final = ("not-parsed", "unused-ignore", "invalid-ignore")
@@ -36,6 +37,20 @@ class Hit(NamedTuple):
     scope: str = ""
     """The function and class that it is in, such as `Loader.run`."""
     edit: Edit | None = None
+    span: tuple[int, int] = (0, 0)
+    """First and last line of the statement around, where a comment may be as well; (0, 0) if there is none."""
+    table: str = ""
+    """The table that it is about, of a finding in SQL."""
+
+
+class Spot(NamedTuple):
+    """What a rule over SQL reports: `offset` is a place in the text of the statement."""
+
+    offset: int
+    message: str
+    table: str = ""
+    edit: tuple[int, int, str] | None = None
+    """A safe rewrite: replace the text between two offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +59,8 @@ class Rule:
 
     `why` and `fix` are sentences for `nbactl check explain`. `bad` are pieces of code that it must report, `good` ones
     that it must not. `visits` are called during the walk, by type of node; `finish` is called when the walk is over and
-    all bindings of the module are known. `reads` looks at the lines of shell scripts and YAML. `ruff` are the rules of
-    ruff that are reported under this name.
+    all bindings of the module are known. `reads` looks at the lines of shell scripts and YAML, `statements` at statements
+    of SQL. `ruff` are the rules of ruff that are reported under this name.
     """
 
     name: str
@@ -58,6 +73,7 @@ class Rule:
     visits: Mapping[type[ast.AST], Callable[[Module, Any, Scope], None]] = field(default_factory=dict)
     finish: Callable[[Module], None] | None = None
     reads: Callable[[list[str]], Iterator[Hit]] | None = None
+    statements: Callable[[Statement], Iterator[Spot]] | None = None
     ruff: tuple[str, ...] = ()
     in_tests: bool = True
     """Whether it holds for test code, too."""

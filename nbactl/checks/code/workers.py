@@ -17,8 +17,10 @@ from nbactl.checks.code.files import read
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_ALONE: Final = 400_000
-"""Bytes below which starting another process takes longer than the work."""
+    from nbactl.checks.sql.tables import Tables
+
+_ALONE: Final = {"python": 400_000, "script": 400_000, "sql": 6_000_000, "embedded": 3_000_000}
+"""Bytes below which starting another process takes longer than the work; that of SQL loads a parser first."""
 
 
 class Job(NamedTuple):
@@ -30,18 +32,20 @@ class Job(NamedTuple):
     size: int
 
 
-def analyse_all(jobs: Sequence[Job], processes: int | None = None) -> Mapping[str, Analysis]:
+def analyse_all(
+    jobs: Sequence[Job], processes: int | None = None, tables: Tables | None = None
+) -> Mapping[str, Analysis]:
     """Return the analysis of each content by its digest. A file that a process dies of is a finding of that file."""
     cores = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if sum(job.size for job in jobs) < _ALONE and processes is None:
-        return {job.digest: analysis for job in jobs for analysis in [_here(job)]}
+    if sum(job.size / _ALONE[job.kind] for job in jobs) < 1 and processes is None:
+        return {job.digest: analysis for job in jobs for analysis in [_here(job, tables)]}
     shares: list[list[Job]] = [[] for _ in range(max(1, min(cores, len(jobs))))]
     loads = [0] * len(shares)
     for job in sorted(jobs, key=lambda job: -job.size):
         least = loads.index(min(loads))
         shares[least].append(job)
         loads[least] += job.size
-    crew = _Crew()
+    crew = _Crew(tables)
     with ThreadPoolExecutor(len(shares)) as threads:
         answers = [threads.submit(_share, share, crew) for share in shares]
         try:
@@ -54,7 +58,8 @@ def analyse_all(jobs: Sequence[Job], processes: int | None = None) -> Mapping[st
 class _Crew:
     """The processes that are at work, so that they can be stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Tables | None) -> None:
+        self._tables = tables
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
@@ -66,8 +71,10 @@ class _Crew:
             if self.stopped:
                 return 1, b"", b"stopped"
             # -P: a folder that is looked at may hold a types.py.
+            module = ["-m", "nbactl.checks.code.worker"]
             process = subprocess.Popen(
-                [sys.executable, "-P", "-S", "-m", "nbactl.checks.code.worker"],
+                # The parser of SQL is an installed package.
+                [sys.executable, "-P", *(["-S", *module] if self._tables is None else [*module, "sql"])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -75,6 +82,8 @@ class _Crew:
             )
             self._running.add(process)
         with process:
+            if self._tables is not None:
+                names = json.dumps(self._tables.encode()).encode() + b"\n" + names
             out, err = process.communicate(names)
         with self._lock:
             self._running.discard(process)
@@ -88,12 +97,12 @@ class _Crew:
                 process.kill()
 
 
-def _here(job: Job) -> Analysis:
+def _here(job: Job, tables: Tables | None) -> Analysis:
     try:
         content = read(job.path)
     except OSError as error:
         return unreadable(error.strerror or str(error))
-    return _same(job, digest_of(content, job.kind), analyse(content, job.kind))
+    return _same(job, digest_of(content, job.kind), analyse(content, job.kind, tables))
 
 
 def _share(jobs: Sequence[Job], crew: _Crew) -> list[tuple[str, Analysis]]:

@@ -1,4 +1,4 @@
-"""The rules of `nbactl check code`, one file each."""
+"""The rules of `nbactl check code`, one file each, and those of `nbactl bq lint`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nbactl.checks.code.rules import (
     swallowed_exception,
     utc_game_date,
 )
+from nbactl.checks.sql.rules import SQL_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,7 @@ RULES: Final[Mapping[str, Rule]] = {
         utc_game_date.RULE,
         from_ruff.NAIVE_DATETIME,
         env_replace.RULE,
+        *SQL_RULES,
         *_ENGINE,
     )
 }

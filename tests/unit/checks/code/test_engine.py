@@ -144,7 +144,7 @@ def test_a_file_that_kills_a_process_is_a_finding_and_the_rest_is_looked_at(
         "import os, sys\n"
         "from nbactl.checks.code import content, worker\n"
         "real = worker.analyse\n"
-        "worker.analyse = lambda text, kind: os.abort() if b'x = 3' in text else real(text, kind)\n"
+        "worker.analyse = lambda text, *rest: os.abort() if b'x = 3' in text else real(text, *rest)\n"
         "worker.main()\n"
     )
     script.chmod(0o755)

@@ -18,6 +18,7 @@ from tests.kit.paths import ROOT
 CASES = [
     (rule.name, expected, case)
     for rule in RULES.values()
+    if rule.statements is None  # rules over SQL: tests/unit/checks/sql/test_sql_rules.py
     for expected, cases in ((True, rule.bad), (False, rule.good))
     for case in cases
 ]
@@ -54,8 +55,8 @@ def test_a_rule_explains_itself(name: str) -> None:
     assert rule.summary.endswith(".")
     assert rule.why.rstrip(")").endswith(".") or rule.why.endswith(".")
     assert rule.fix.endswith(".")
-    assert sum([bool(rule.visits or rule.finish), rule.reads is not None]) <= 1
-    assert rule.visits or rule.finish or rule.reads or rule.ruff or name in ENGINE_RULES
+    assert sum([bool(rule.visits or rule.finish), rule.reads is not None, rule.statements is not None]) <= 1
+    assert rule.visits or rule.finish or rule.reads or rule.statements or rule.ruff or name in ENGINE_RULES
 
 
 def test_every_file_of_rules_is_asked() -> None:

@@ -1,0 +1,181 @@
+"""SQL in Python: constants, f-strings, `.format`, `%` and concatenation, with holes for what is not known."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nbactl.checks.code.files import parse
+from nbactl.checks.sql.content import SqlFound, Unparsed, look_at
+from nbactl.checks.sql.text import Piece, SqlText, pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbactl.checks.code.rule import Hit
+    from nbactl.checks.sql.tables import Tables
+
+MAY_HOLD_SQL: Final = re.compile(
+    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s+(?:as\s+\w+\s+)?set\b|insert\s+into\b"
+    rb"|create\s+(?:or\s+replace\s+)?(?:temp|table|view|materialized|procedure))",
+    re.IGNORECASE,
+)
+_BEGINS: Final = re.compile(
+    r"""(?:\s|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*
+    (?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*\(|MERGE\s+(?:INTO\s+)?[\w`{]|DELETE\s+(?:FROM\s+)?[\w`{]
+    |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?SET\s|INSERT\s+(?:INTO\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
+    |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s|DECLARE\s+\w+\s+[A-Z]\w+)""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_NESTED: Final = 6
+_PARTS: Final = (ast.List, ast.Tuple)
+
+
+class Embedded(NamedTuple):
+    """A text in a module, the function that it is in, and its first and last line."""
+
+    text: SqlText
+    scope: str
+    line: int
+    end_line: int
+
+
+def look_at_python(content: bytes, tables: Tables) -> SqlFound:
+    """Look at the SQL in a module. Raises SyntaxError.
+
+    In a module that does not mention BigQuery only findings about tables that are known are kept, because its SQL may be
+    meant for another database.
+    """
+    if MAY_HOLD_SQL.search(content) is None:
+        return SqlFound([], [], [])
+    is_bigquery = b"bigquery" in content.lower()
+    hits: list[Hit] = []
+    unparsed: list[Unparsed] = []
+    for found in find_sql(parse(content)):
+        result = look_at(found.text, tables)
+        for hit in result.hits:
+            if is_bigquery or hit.table:
+                line = min(max(hit.line, found.line), found.end_line)
+                span = (found.line, found.end_line)
+                hits.append(hit._replace(line=line, end_line=line, scope=found.scope, edit=None, span=span))
+        if is_bigquery:
+            unparsed += [
+                Unparsed(min(max(each.line, found.line), found.end_line), each.reason, is_error=False)
+                for each in result.unparsed
+            ]
+    return SqlFound(hits, unparsed, [])
+
+
+def find_sql(tree: ast.Module) -> Iterator[Embedded]:
+    """Yield the texts of a module that begin as a statement of SQL does."""
+    names = _Names(tree)
+    waiting: list[tuple[ast.AST, str, bool]] = [(tree, "", False)]
+    while waiting:
+        node, scope, is_part = waiting.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            scope = f"{scope}.{node.name}" if scope else node.name
+        if _is_text(node):
+            pieces = list(_pieces(node, names.constants, 0))
+            if _is_sql(pieces):
+                assert isinstance(node, ast.expr)  # noqa: S101 - that is what a text is
+                first = min(node.lineno, *(piece.line for piece in pieces))
+                last = max(node.end_lineno or first, *(piece.line for piece in pieces))
+                yield Embedded(SqlText(pieces, is_open=is_part), scope, first, last)
+                continue
+        is_part = isinstance(node, (*_PARTS, ast.AugAssign)) or _is_append(node)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            is_part = any(isinstance(target, ast.Name) and target.id in names.composed for target in targets)
+        waiting.extend((child, scope, is_part) for child in ast.iter_child_nodes(node))
+
+
+class _Names:
+    """What the names of a module are: texts that are bound once, and names that texts are put together from."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        bound: dict[str, ast.expr] = {}
+        count: Counter[str] = Counter()
+        self.composed: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        count[target.id] += 1
+                        bound[target.id] = node.value
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                count[node.target.id] += 1
+                bound[node.target.id] = node.value
+            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                count[node.target.id] += 2
+                self.composed.add(node.target.id)
+            elif isinstance(node, ast.arg):
+                count[node.arg] += 2
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                self.composed.update(side.id for side in (node.left, node.right) if isinstance(side, ast.Name))
+            elif isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Name):
+                self.composed.add(node.value.id)
+        self.constants: Mapping[str, ast.expr] = {
+            name: value for name, value in bound.items() if count[name] == 1 and _is_text(value)
+        }
+
+
+def _is_text(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    if isinstance(node, ast.JoinedStr):
+        return True
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, (ast.Add, ast.Mod)) and (_is_text(node.left) or _is_text(node.right))
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("format", "strip", "replace")
+        and _is_text(node.func.value)
+    )
+
+
+def _is_append(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("append", "join")
+
+
+def _pieces(node: ast.expr | ast.AST, constants: Mapping[str, ast.expr], depth: int) -> Iterator[Piece]:
+    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from pieces_of(node.value, line, column)
+    elif isinstance(node, ast.JoinedStr):
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                text = str(part.value)
+                yield Piece(text, line, column)
+                line += text.count("\n")
+            else:
+                value = part.value if isinstance(part, ast.FormattedValue) else part
+                for piece in _pieces(value, constants, depth):
+                    yield piece._replace(line=line, column=1)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _pieces(node.left, constants, depth)
+        yield from _pieces(node.right, constants, depth)
+    elif isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+        yield from pieces_of(node.left.value, line, column, percent=True)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_text(node):
+        yield from _pieces(node.func.value, constants, depth)
+    elif isinstance(node, ast.Name) and node.id in constants and depth < _NESTED:
+        yield from _pieces(constants[node.id], constants, depth + 1)
+    else:
+        yield Piece("", line, column, is_hole=True)
+
+
+def _is_sql(pieces: list[Piece]) -> bool:
+    """Return whether a text begins as SQL does, in one case of letters, and a SELECT has a FROM."""
+    known = "".join("x" if piece.is_hole else piece.text for piece in pieces)
+    found = _BEGINS.match(known)
+    if found is None:
+        return False
+    word = found["word"].split()[0]
+    if word not in (word.upper(), word.lower()):
+        return False
+    return word.upper() not in ("SELECT", "WITH") or re.search(r"\sFROM\s", known, re.IGNORECASE) is not None
