@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbactl.core.audit.trail import AuditTrail
 
 NOT_AUDITED: Final = {
+    "bq.lint": "It changes files of the operator, which their version control keeps.",
     "check.code": "It changes files of the operator, which their version control keeps.",
     "config.init": "It writes files that are not in force yet.",
     "heal": "Each repair has an entry of its own, `heal.KIND`.",

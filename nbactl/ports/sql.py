@@ -20,7 +20,7 @@ _UNEXPECTED: Final = "Invalid expression / Unexpected token"
 _TOKEN: Final = re.compile(r"<Token token_type: TokenType\.\w+, text: (.*?), line: .*>", re.DOTALL)
 
 
-def _plain(description: str) -> str:
+def plain_reason(description: str) -> str:
     """Return the parser's description without the names of its classes."""
     description = _CLASS.sub(lambda found: f"{found[1].upper()} has nothing behind it", description)
     return _TOKEN.sub(lambda found: "the end" if found[1] == "SENTINEL" else found[1], description)
@@ -47,7 +47,9 @@ def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
         column = end if end is None or "\n" in near else max(1, end - len(near) + 1)
         raise DataError(
             f"SQL syntax error in line {line}, column {column}",
-            cause=_plain(str(first.get("description", error))).replace(_UNEXPECTED, f"'{near}' is not expected here"),
+            cause=plain_reason(str(first.get("description", error))).replace(
+                _UNEXPECTED, f"'{near}' is not expected here"
+            ),
             next_step=f"Look near: {first.get('start_context', '')[-40:]}»{near}«",
             details={"line": line, "column": column, "sql": sql},
         ) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.checks.code.cache import CheckCache, decoded
 from nbactl.checks.code.changed import touched_lines
-from nbactl.checks.code.content import Analysis, Located, digest_of, hit_of, unreadable
+from nbactl.checks.code.content import Analysis, Located, analyse, digest_of, hit_of, unreadable
 from nbactl.checks.code.files import PYTHON, SCRIPTS, SOURCES, SQL, find_files, is_test, read
 from nbactl.checks.code.ignores import apply_ignores
 from nbactl.checks.code.ruff import NAMES, find_ruff, ruff_hits, version_of
@@ -84,6 +84,7 @@ def check_files(
     since: str | None = None,
     processes: int | None = None,
     tables: Tables | None = None,
+    exclude: Collection[Path] = (),
 ) -> Checked:
     """Look at all Python files, shell scripts and YAML files under `paths`.
 
@@ -96,7 +97,7 @@ def check_files(
     checked = Checked()
     jobs: dict[str, Job] = {}
     places: list[tuple[Path, str]] = []
-    for path in find_files(paths, PYTHON | SCRIPTS if tables is None else SQL | SOURCES):
+    for path in find_files(paths, PYTHON | SCRIPTS if tables is None else SQL | SOURCES, exclude):
         if touched is not None and path.resolve() not in touched:
             continue
         checked.files += 1
@@ -117,8 +118,19 @@ def check_files(
             ranges = touched[path.resolve()]
             found = [each for each in found if any(_meets(each, lines) for lines in ranges)]
         checked.findings += found
-        checked.unparsed += [UnparsedText(path, line, why) for line, why in analyses[digest].unparsed]
+        if not is_test(path):
+            checked.unparsed += [UnparsedText(path, line, why) for line, why in analyses[digest].unparsed]
     return checked
+
+
+def check_text(checked: Checked, path: Path, text: str, tables: Tables, rules: Collection[str] = ()) -> None:
+    """Add the findings of one text of SQL, which is no file, under a path that names it."""
+    checked.files += 1
+    checked.contents += 1
+    checked.analysed += 1
+    analysis = analyse(text.encode(), "sql", tables)
+    checked.findings += _findings(path, analysis, _chosen(rules, SQL_SELECTABLE))
+    checked.unparsed += [UnparsedText(path, line, why) for line, why in analysis.unparsed]
 
 
 def _kind(path: Path, tables: Tables | None) -> Kind:

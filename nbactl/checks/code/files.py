@@ -25,19 +25,25 @@ _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 _NEXT: Final = "Name files, or folders that hold some."
 
 
-def find_files(paths: Iterable[Path], suffixes: Collection[str] = PYTHON) -> Iterator[Path]:
+def find_files(
+    paths: Iterable[Path], suffixes: Collection[str] = PYTHON, exclude: Collection[Path] = ()
+) -> Iterator[Path]:
     """Yield the files under `paths` with these suffixes, in order, and each file that is named itself.
 
     Hidden folders (other than .github), virtual environments and installed packages are left out. Raises NotFoundError
-    for a path that is missing or has no such file: a rule that looked at nothing found nothing (invariant 24).
+    for a path that is missing or has no such file: a rule that looked at nothing found nothing (invariant 24). Folders
+    and files of `exclude` are left out.
     """
     seen: set[Path] = set()
+    left_out = {path.resolve() for path in exclude}
     for path in paths:
         if not path.exists():
             raise NotFoundError(f"there is no {path}", next_step=_NEXT)
         count = 0
         for file in [path] if not path.is_dir() else _below(path, suffixes):
             count += 1
+            if left_out and not left_out.isdisjoint((resolved := file.resolve(), *resolved.parents)):
+                continue
             if file not in seen:
                 seen.add(file)
                 yield file

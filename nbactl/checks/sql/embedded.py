@@ -24,11 +24,13 @@ MAY_HOLD_SQL: Final = re.compile(
 )
 _BEGINS: Final = re.compile(
     r"""(?:\s|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*
-    (?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*\(|MERGE\s+(?:INTO\s+)?[\w`{]|DELETE\s+(?:FROM\s+)?[\w`{]
+    (?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*\(|MERGE\s+(?:INTO\s+)?[\w`{]|DELETE\s+(?:FROM\s+[\w`]|[\w`]\S*\s+(?:(?:AS\s+)?\w+\s+)?WHERE\s)
     |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?SET\s|INSERT\s+(?:INTO\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
     |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s|DECLARE\s+\w+\s+[A-Z]\w+)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_IMPORTS: Final = re.compile(rb"^[ \t]*(?:from|import)\s[^\n#]*bigquery", re.IGNORECASE | re.MULTILINE)
+_QUOTED: Final = re.compile(r"`[\w-]+(?:\.[\w*-]+)+`")
 _NESTED: Final = 6
 _PARTS: Final = (ast.List, ast.Tuple)
 
@@ -45,22 +47,24 @@ class Embedded(NamedTuple):
 def look_at_python(content: bytes, tables: Tables) -> SqlFound:
     """Look at the SQL in a module. Raises SyntaxError.
 
-    In a module that does not mention BigQuery only findings about tables that are known are kept, because its SQL may be
-    meant for another database.
+    A text may be meant for another database. Of one in a module that does not import BigQuery, and that has neither a
+    known table nor a name in backticks, nothing is kept.
     """
     if MAY_HOLD_SQL.search(content) is None:
         return SqlFound([], [], [])
-    is_bigquery = b"bigquery" in content.lower()
+    imports = _IMPORTS.search(content) is not None
     hits: list[Hit] = []
     unparsed: list[Unparsed] = []
     for found in find_sql(parse(content)):
         result = look_at(found.text, tables)
+        knows_table = any(statement.facts.reads for statement in result.statements)
+        if not (imports or knows_table or _QUOTED.search(found.text.text)):
+            continue
         for hit in result.hits:
-            if is_bigquery or hit.table:
-                line = min(max(hit.line, found.line), found.end_line)
-                span = (found.line, found.end_line)
-                hits.append(hit._replace(line=line, end_line=line, scope=found.scope, edit=None, span=span))
-        if is_bigquery:
+            line = min(max(hit.line, found.line), found.end_line)
+            span = (found.line, found.end_line)
+            hits.append(hit._replace(line=line, end_line=line, scope=found.scope, edit=None, span=span))
+        if not found.text.is_open:
             unparsed += [
                 Unparsed(min(max(each.line, found.line), found.end_line), each.reason, is_error=False)
                 for each in result.unparsed
@@ -86,7 +90,11 @@ def find_sql(tree: ast.Module) -> Iterator[Embedded]:
                 last = max(node.end_lineno or first, *(piece.line for piece in pieces))
                 yield Embedded(SqlText(pieces, is_open=is_part), scope, first, last)
                 continue
-        is_part = isinstance(node, (*_PARTS, ast.AugAssign)) or _is_append(node)
+            waiting.extend((child, scope, False) for child in _others(node))
+            continue
+        is_part = isinstance(node, ast.AugAssign) or _is_append(node)
+        if isinstance(node, _PARTS):
+            is_part = not all(_begins_as_sql(each, names) for each in node.elts)
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             is_part = any(isinstance(target, ast.Name) and target.id in names.composed for target in targets)
@@ -138,6 +146,19 @@ def _is_text(node: ast.AST) -> bool:
     )
 
 
+def _others(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in a text and is not text itself: holes and arguments."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FormattedValue) or not _is_text(child):
+            yield child
+        elif not isinstance(child, ast.Constant):
+            yield from _others(child)
+
+
+def _begins_as_sql(node: ast.expr, names: _Names) -> bool:
+    return not _is_text(node) or _is_sql(list(_pieces(node, names.constants, 0)))
+
+
 def _is_append(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("append", "join")
 
@@ -145,12 +166,12 @@ def _is_append(node: ast.AST) -> bool:
 def _pieces(node: ast.expr | ast.AST, constants: Mapping[str, ast.expr], depth: int) -> Iterator[Piece]:
     line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield from pieces_of(node.value, line, column)
+        yield from pieces_of(node.value, line, column, numbered=True)
     elif isinstance(node, ast.JoinedStr):
         for part in node.values:
             if isinstance(part, ast.Constant):
                 text = str(part.value)
-                yield Piece(text, line, column)
+                yield from pieces_of(text, line, column, numbered=True)
                 line += text.count("\n")
             else:
                 value = part.value if isinstance(part, ast.FormattedValue) else part

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlglot import exp  # noqa: TID253 - loaded when SQL is looked at
 
+from nbactl.checks.sql.text import HOLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-HOLE: Final = "nbactl_hole_"
-"""How the names begin that are put in for what is not known of an SQL text in a program."""
 _COMPARISONS: Final = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
 _TRUNCATING: Final = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)
 _ARITHMETIC: Final = (exp.Add, exp.Sub, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub, exp.DatetimeAdd, exp.DatetimeSub, exp.DateDiff, exp.TimestampDiff, exp.DatetimeDiff)  # fmt: skip

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded when SQL is looked at
 
-from nbactl.checks.sql.filters import HOLE, Joined, Judge, Prunes, columns_of, is_hole
+from nbactl.checks.sql.filters import Joined, Judge, Prunes, Useless, columns_of, is_hole
 from nbactl.checks.sql.relations import CrossJoin, Exposed, Facts, Read, Relation
+from nbactl.checks.sql.text import HOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -157,9 +158,15 @@ class Resolver:
         for other in relations[1:]:
             for name, found in other.exposed.items():
                 place = other.columns.index(name) if other.columns is not None and name in other.columns else None
-                own = name if place is None or first.columns is None or place >= len(first.columns) else first.columns[place]
+                own = (
+                    name
+                    if place is None or first.columns is None or place >= len(first.columns)
+                    else first.columns[place]
+                )
                 before = exposed.get(own)
-                exposed[own] = found if before is None else Exposed((*before.reads, *found.reads), before.blocked or found.blocked)
+                exposed[own] = (
+                    found if before is None else Exposed((*before.reads, *found.reads), before.blocked or found.blocked)
+                )
         return Relation(exposed, first.columns, whole=tuple(read for each in relations for read in each.whole))
 
     def _select(self, node: exp.Select, names: Names, outer: Scope | None) -> Relation:
@@ -300,8 +307,6 @@ class Resolver:
         for outcome in Judge(is_column, self._variables).outcomes(node):
             if isinstance(outcome, Prunes):
                 if blocked:
-                    from nbactl.checks.sql.filters import Useless  # noqa: PLC0415
-
                     read.useless.append(Useless(blocked, node))
                 else:
                     read.filtered = True
@@ -320,7 +325,9 @@ class Resolver:
         name = column.name.lower()
         if self._via or read is None or name not in read.table.clustering or name in read.table.partition:
             return
-        if not isinstance(node, (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.Like, exp.StartsWith)):
+        if not isinstance(
+            node, (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.Like, exp.StartsWith)
+        ):
             return
         parent = column.parent
         while isinstance(parent, exp.Paren):
@@ -384,7 +391,9 @@ class Resolver:
             self.facts.aliases_in_where += [
                 column
                 for column in columns_of(where.this)
-                if not column.table and column.name.lower() in aliases and column.name.lower() not in self._variables
+                if not column.table
+                and column.name.lower() in aliases
+                and column.name.lower() not in self._variables
                 and not column.name.startswith("_")
             ]
 
@@ -448,7 +457,11 @@ class Resolver:
                     fixed |= source.pinned - left_out
                     if not left_out:
                         whole += source.whole
-                    columns = None if columns is None or source.columns is None else [*columns, *(name for name in source.columns if name not in left_out)]
+                    columns = (
+                        None
+                        if columns is None or source.columns is None
+                        else [*columns, *(name for name in source.columns if name not in left_out)]
+                    )
                 continue
             name = each.alias_or_name.lower()
             if columns is not None:
@@ -462,7 +475,11 @@ class Resolver:
                 if column.name.lower() in fixed or scope.is_pinned(column, pinned):
                     fixed.add(name)
         relation = Relation(
-            exposed, None if columns is None else tuple(columns), frozenset(fixed), tuple(whole), _is_single_row(node, windows)
+            exposed,
+            None if columns is None else tuple(columns),
+            frozenset(fixed),
+            tuple(whole),
+            _is_single_row(node, windows),
         )
         if node.args.get("limit") is not None:
             _block(relation, _LATE_LIMIT)
@@ -587,7 +604,9 @@ def _limits_to(node: exp.Select, value: str) -> bool:
 
 def _order_kept(node: exp.Expression) -> exp.Column | None:
     """Return the column that a projection is, by itself or as its day."""
-    while isinstance(node, (exp.Paren, exp.Date, exp.TsOrDsToDate, exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)):
+    while isinstance(
+        node, (exp.Paren, exp.Date, exp.TsOrDsToDate, exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)
+    ):
         if node.args.get("zone") is not None:
             return None
         node = node.this

@@ -16,6 +16,7 @@ from nbactl.checks.sql.relations import Facts
 from nbactl.checks.sql.resolve import Resolver
 from nbactl.checks.sql.script import Chunk, TooDeepError, split_script
 from nbactl.checks.sql.tables import INGESTION, KnownTable, Tables
+from nbactl.ports.sql import plain_reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -43,6 +44,8 @@ class Statement(NamedTuple):
     words: Sequence[str]
     tree: exp.Expression | None
     facts: Facts
+    is_open: bool = False
+    """Whether something may be filled in or added that is not known."""
 
     @property
     def is_query(self) -> bool:
@@ -89,13 +92,13 @@ def read_script(text: str, tables: Tables, *, is_open: bool) -> tuple[list[State
                 tree = _parse(chunk, text)
                 facts = Facts() if tree is None else _facts(tree, tables, script.variables, is_open=is_open)
             except NotParsedError as error:
-                error.statement = Statement(chunk.tokens, chunk.words, None, Facts())
+                error.statement = Statement(chunk.tokens, chunk.words, None, Facts(), is_open)
                 failures.append(error)
                 continue
             except RecursionError:
                 failures.append(NotParsedError("nested too deeply", chunk.tokens[0].start))
                 continue
-            found.append(Statement(chunk.tokens, chunk.words, tree, facts))
+            found.append(Statement(chunk.tokens, chunk.words, tree, facts, is_open))
             if isinstance(tree, exp.Create) and (created := created_table(tree)) is not None:
                 tables = tables.add([created])
         return found, failures
@@ -134,7 +137,9 @@ def _parse(chunk: Chunk, text: str) -> exp.Expression | None:
     except ParseError as error:
         if (tail := _tail(chunk)) is None:
             details = error.errors[0] if error.errors else {}
-            raise NotParsedError(_described(str(details.get("description") or error)), _offset(details, text, first)) from error
+            raise NotParsedError(
+                _described(str(details.get("description") or error)), _offset(details, text, first)
+            ) from error
     except (SqlglotError, ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise NotParsedError("the parser does not know this syntax", first.start) from error
     else:
@@ -163,7 +168,7 @@ def _tail(chunk: Chunk) -> int | None:
 
 
 def _described(text: str) -> str:
-    return " ".join(text.split("\n")[0].split())[:120].rstrip(".")
+    return " ".join(plain_reason(text).split("\n")[0].split())[:120].rstrip(".")
 
 
 def _offset(details: dict[str, object], text: str, first: Token) -> int:
@@ -208,7 +213,11 @@ def created_table(tree: exp.Create) -> KnownTable | None:
             partition = INGESTION if by in INGESTION else (by,) if by else ()
         elif isinstance(part, exp.ClusterProperty):
             clustering = tuple(each.name.lower() for each in part.expressions)
-    columns = tuple(part.name.lower() for part in schema.expressions if isinstance(part, exp.ColumnDef)) if isinstance(schema, exp.Schema) else ()
+    columns = (
+        tuple(part.name.lower() for part in schema.expressions if isinstance(part, exp.ColumnDef))
+        if isinstance(schema, exp.Schema)
+        else ()
+    )
     if partition == INGESTION:
         columns = (*columns, *INGESTION) if columns else ()
     return KnownTable(name, columns, partition, clustering)

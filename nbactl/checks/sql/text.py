@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 HOLE: Final = "nbactl_hole_"
 """How the names begin that are put in for what is not known of a text in a program."""
 _HOLES: Final = re.compile(r"\$?\{[A-Za-z_][\w.\[\]]*(?:\([^(){}]*\))?(?:![rsa])?(?::[^{}]*)?\}|\{\}")
+_NUMBERED: Final = re.compile(r"\{\d+\}")
 _PERCENT: Final = re.compile(r"%\(\w+\)[sd]|%[sd]\b")
 TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
 """What Jinja begins with."""
@@ -39,7 +40,8 @@ class SqlText:
         for number, piece in enumerate(pieces):
             text = piece.text
             if piece.is_hole:
-                text = " " if without_holes else f"{HOLE}{number}"
+                after = pieces[number + 1].text if number + 1 < len(pieces) else ""
+                text = " " if without_holes else _filled(number, parts[-1] if parts else "", after)
             self._starts.append(at)
             parts.append(text)
             at += len(text)
@@ -56,9 +58,20 @@ class SqlText:
         return piece.line + breaks, len(before) - before.rfind("\n")
 
 
-def pieces_of(text: str, line: int, column: int, *, percent: bool = False, braces: bool = True) -> Iterator[Piece]:
-    """Yield the pieces of a text that a program fills in: `{name}`, `${name}`, and with `percent` also `%s`."""
-    patterns = [pattern for pattern, used in ((_HOLES, braces), (_PERCENT, percent)) if used]
+def _filled(number: int, before: str, after: str) -> str:
+    """Return what parses in the place of a hole."""
+    name = f"{HOLE}{number}"
+    before = before.rstrip(" ")
+    if before[-4:].upper().strip() == "SET":
+        return f"{name} = {name}"
+    if after[:9].upper().strip() == "PERCENT)":
+        return "1"
+    return f" {name}" if before.endswith(")") else name
+
+
+def pieces_of(text: str, line: int, column: int, *, percent: bool = False, numbered: bool = False) -> Iterator[Piece]:
+    """Yield the pieces of a text that a program fills in: `{name}`, `${name}`; `{0}` and `%s` if that is asked for."""
+    patterns = [_HOLES, *([_NUMBERED] if numbered else []), *([_PERCENT] if percent else [])]
     found = sorted((match.span() for pattern in patterns for match in pattern.finditer(text)))
     at = 0
     for start, end in found:

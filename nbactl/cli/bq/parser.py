@@ -15,6 +15,8 @@ from nbactl.cli.bq.cache.view import cache_view
 from nbactl.cli.bq.costs import command as costs_command
 from nbactl.cli.bq.costs.gain_view import gain_view
 from nbactl.cli.bq.costs.view import costs_view
+from nbactl.cli.bq.lint.parser import EXAMPLES as LINT_EXAMPLES
+from nbactl.cli.bq.lint.parser import lint
 from nbactl.cli.bq.options import DropColumns, Schemas
 from nbactl.cli.bq.plan import view
 from nbactl.cli.bq.plan.command import DRIFT, PlanRequest, plan_tables, suggest_clustering
@@ -96,6 +98,7 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
 
 
 command(app, "apply", examples=EXAMPLES)(apply)
+command(app, "lint", examples=LINT_EXAMPLES)(lint)
 
 _SINCE = "7d"
 SinceOption = Annotated[

@@ -11,8 +11,11 @@ from nbactl.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbactl.checks.code.engine import Finding
+    from collections.abc import Callable
+
+    from nbactl.checks.code.engine import Checked, Finding, UnparsedText
     from nbactl.checks.code.rule import Rule
+    from nbactl.checks.sql.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class CodeRequest:
     update_baseline: bool = False
     fix: bool = False
     dry_run: bool = False
+    exclude: tuple[Path, ...] = ()
 
     def check(self) -> None:
         """Raise UsageError for options that do not go together."""
@@ -54,6 +58,8 @@ class CodeChecked:
     """Findings of the baseline that are no more."""
     fixed: tuple[Finding, ...] = ()
     dry_run: bool = False
+    unparsed: tuple[UnparsedText, ...] = ()
+    """SQL that was not looked at."""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -61,14 +67,16 @@ class CodeChecked:
         return dict(Counter(finding.rule for finding in self.findings).most_common())
 
 
-def check_code(request: CodeRequest) -> CodeChecked:
-    """Look at code with the rules.
+def check_code(
+    request: CodeRequest, tables: Tables | None = None, more: Callable[[Checked], None] | None = None
+) -> CodeChecked:
+    """Look at code with the rules; with `tables` at the SQL in it, and at what `more` adds.
 
     Raises NotFoundError for a path, a revision or a baseline that is not there, UsageError for an unknown rule, and if
     ruff is missing.
     """
     from nbactl.checks.code import baseline  # noqa: PLC0415 - loads the parser of Python
-    from nbactl.checks.code.engine import check_files  # noqa: PLC0415
+    from nbactl.checks.code.engine import Checked, check_files  # noqa: PLC0415
     from nbactl.checks.code.fixing import fix_all, replace_file  # noqa: PLC0415
 
     request.check()
@@ -76,7 +84,11 @@ def check_code(request: CodeRequest) -> CodeChecked:
     old = Counter[str]()
     if request.baseline is not None and not creates:
         old = baseline.load_baseline(request.baseline)
-    checked = check_files(request.paths, request.rules, since=request.since)
+    checked = Checked()
+    if request.paths:
+        checked = check_files(request.paths, request.rules, since=request.since, tables=tables, exclude=request.exclude)
+    if more is not None:
+        more(checked)
     findings = checked.findings
     if creates:
         old = Counter(baseline.fingerprint(each) for each in findings if baseline.may_be_known(each))
@@ -94,6 +106,7 @@ def check_code(request: CodeRequest) -> CodeChecked:
         gone=old.total() - met.total(),
         fixed=tuple(fixed),
         dry_run=request.dry_run,
+        unparsed=tuple(checked.unparsed),
     )
 
 

@@ -12,7 +12,7 @@ from nbactl.core._support.controls import json_safe
 from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nbactl.checks.code.engine import Finding
     from nbactl.checks.code.rule import Rule
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 _STYLES: Final = {"error": "bold red", "warning": "bold yellow"}
 
 
-def checked(found: CodeChecked, request: CodeRequest, form: str | None) -> View:
-    """Show each finding, with exit code 1 if there is one."""
+def checked(
+    found: CodeChecked,
+    request: CodeRequest,
+    form: str | None,
+    *,
+    details: Callable[[Finding], tuple[str, dict[str, Any]]] | None = None,
+    more: dict[str, Any] | None = None,
+) -> View:
+    """Show each finding, with exit code 1 if there is one.
+
+    `details` are added to a finding as text and as JSON, and `more` to the data.
+    """
 
     def show(console: Console) -> None:
         if form == "sarif":
@@ -35,7 +45,7 @@ def checked(found: CodeChecked, request: CodeRequest, form: str | None) -> View:
                 console.out.print(line)
             return
         for finding in found.findings:
-            _show(console, finding)
+            _show(console, finding, "" if details is None else details(finding)[0])
         for finding in found.fixed:
             done = "would be fixed" if found.dry_run else "fixed"
             console.out.print(f"{finding.path}:{finding.line}: {finding.rule} {done}")
@@ -45,12 +55,15 @@ def checked(found: CodeChecked, request: CodeRequest, form: str | None) -> View:
     data = {
         "files": found.files,
         "contents": found.contents,
-        "findings": [_finding(each) for each in found.findings],
+        "findings": [
+            _finding(each) if details is None else _finding(each) | details(each)[1] for each in found.findings
+        ],
         "summary": found.summary,
         "known": found.known,
         "gone": found.gone,
         "fixed": [_finding(each) for each in found.fixed],
         "dry_run": found.dry_run,
+        **(more or {}),
     }
     error = None
     if found.findings:
@@ -76,9 +89,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, finding: Finding) -> None:
+def _show(console: Console, finding: Finding, details: str) -> None:
     place = f"{finding.path}:{finding.line}:{finding.column}: "
-    console.out.print(place, Styled(finding.rule, _STYLES[finding.severity]), f" {finding.message}")
+    console.out.print(place, Styled(finding.rule, _STYLES[finding.severity]), f" {finding.message}{details}")
 
 
 def _summary(found: CodeChecked, request: CodeRequest) -> list[str]:

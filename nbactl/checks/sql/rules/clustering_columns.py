@@ -59,4 +59,5 @@ RULE: Final = Rule(
         "CREATE TABLE d.t AS SELECT a, b, c, e, f, g FROM d.u ORDER BY a DESC\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

@@ -42,4 +42,5 @@ RULE: Final = Rule(
         "SELECT game_id FROM nba_raw.games WHERE game_date = @day AND game_id LIKE 'x%'\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

@@ -44,4 +44,5 @@ RULE: Final = Rule(
         "SELECT a.id FROM staging.a AS a JOIN staging.b AS b USING (id)\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

@@ -44,4 +44,5 @@ RULE: Final = Rule(
         "CREATE VIEW staging.today AS SELECT game_id FROM nba_raw.games WHERE game_date = CURRENT_DATE()\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

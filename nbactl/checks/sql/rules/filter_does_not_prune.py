@@ -63,4 +63,5 @@ RULE: Final = Rule(
         "CREATE TABLE staging.t (seen_at TIMESTAMP) PARTITION BY DATE(seen_at);\nSELECT seen_at FROM staging.t WHERE TIMESTAMP_TRUNC(seen_at, DAY) = @day;\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

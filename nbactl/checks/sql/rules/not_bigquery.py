@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.checks.code.rule import Rule, Spot
+from nbactl.checks.sql.text import HOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,9 @@ class _Form(NamedTuple):
 
 _FORMS: Final = (
     _Form("::", ":: is not a cast; write CAST(x AS TYPE)"),
-    _Form("(?:ILIKE|RLIKE|REGEXP|GLOB|SIMILAR TO)(?= ['@])", "it has LIKE alone; write LOWER(x) LIKE or REGEXP_CONTAINS"),
+    _Form(
+        "(?:ILIKE|RLIKE|REGEXP|GLOB|SIMILAR TO)(?= ['@])", "it has LIKE alone; write LOWER(x) LIKE or REGEXP_CONTAINS"
+    ),
     _Form("==", "= compares; == is not an operator", new="="),
     _Form("<=>", "write IS NOT DISTINCT FROM"),
     _Form("->>|->(?= ')", "write JSON_VALUE or JSON_QUERY"),
@@ -79,9 +82,7 @@ _FORMS: Final = (
 @cache
 def _compiled() -> tuple[re.Pattern[str], list[tuple[_Form, re.Pattern[str], re.Pattern[str]]]]:
     """Return a pattern for any of the forms, and for each how statements begin and what it looks like."""
-    forms = [
-        (form, re.compile(form.begins), re.compile(rf"(?:(?<= )|^)(?:{form.words})(?= |$)")) for form in _FORMS
-    ]
+    forms = [(form, re.compile(form.begins), re.compile(rf"(?:(?<= )|^)(?:{form.words})(?= |$)")) for form in _FORMS]
     return re.compile("|".join(f"(?:{form.words})" for form in _FORMS)), forms
 
 
@@ -92,7 +93,13 @@ def _statements(statement: Statement) -> Iterator[Spot]:
     for column in statement.facts.aliases_in_where:
         yield Spot(place_of(column), f"WHERE does not know {column.name}, an alias of the SELECT list")
     first = statement.words[0]
-    if first in ("DELETE", "UPDATE") and statement.tree is not None and statement.tree.args.get("where") is None:
+    filled_in = statement.is_open or HOLE in statement.words[-1].lower()
+    if (
+        first in ("DELETE", "UPDATE")
+        and statement.tree is not None
+        and not filled_in
+        and not statement.tree.args.get("where")
+    ):
         yield Spot(statement.tokens[0].start, f"{first} needs a WHERE; write WHERE TRUE for all rows")
 
 
@@ -190,4 +197,5 @@ RULE: Final = Rule(
         "SELECT ARRAY_FILTER(a, e -> e > 1) FROM d.t\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

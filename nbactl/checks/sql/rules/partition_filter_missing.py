@@ -75,4 +75,5 @@ RULE: Final = Rule(
         "SELECT game_id FROM nba_raw.games WHERE {conditions}\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

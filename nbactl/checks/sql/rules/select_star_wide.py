@@ -23,7 +23,9 @@ def _statements(statement: Statement) -> Iterator[Spot]:
         return
     for read in dict.fromkeys(statement.facts.whole):
         if len(read.table.columns) >= WIDE and not read.excused:
-            message = f"SELECT * reads all {len(read.table.columns)} columns of {named(read)}; name those that are needed"
+            message = (
+                f"SELECT * reads all {len(read.table.columns)} columns of {named(read)}; name those that are needed"
+            )
             yield Spot(place_of(read.node), message, read.table.name)
 
 
@@ -51,4 +53,5 @@ RULE: Final = Rule(
         "INSERT INTO staging.copy SELECT * FROM nba_raw.player_boxscores WHERE game_date = @day\n",
     ),
     statements=_statements,
+    in_tests=False,
 )

@@ -1,4 +1,7 @@
-"""Every statement that nbactl ships is accepted by GoogleSQL's own grammar, and its names and types by its analyser."""
+"""Every statement that nbactl ships is accepted by GoogleSQL's own grammar, and its names and types by its analyser.
+
+The grammar also judges the cases of the rules over SQL.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nbactl.adapters.bigquery import scripts, sqltext
+from nbactl.checks.sql.rules import SQL_RULES
 from nbactl.pipeline.names import KNOWN_PLAYERS
 from nbactl.pipeline.predict import export, grading, history, writing
 from nbactl.pipeline.registry import PROCESSORS
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 TABLES: Final = tuple(load_tables().values())
 STATEMENTS: Final = tuple(name for name in PROCESSORS if "nba_" in name)
+TAKEN: Final = ("DELETE FROM d.t\n", "UPDATE d.t SET a = 1\n", "SELECT game_id AS id ")
+"""What the grammar takes and BigQuery does not: it does not look at names, and asks for no WHERE."""
 EVERY_TYPE: Final = TableSchema(
     "nba_test.types",
     (
@@ -74,6 +80,17 @@ def test_every_statement_is_googlesql() -> None:
     refusals["sample of a table"] = refusal_of_script(sample)
     assert len(refusals) > 3 * len(TABLES)
     assert {name: refusal for name, refusal in refusals.items() if refusal is not None} == {}
+    _judge_the_cases_of_rules()
+
+
+def _judge_the_cases_of_rules() -> None:
+    """What is called the syntax of another database is refused, and every other case accepted."""
+    for rule in SQL_RULES:
+        for case in (*rule.bad, *rule.good):
+            refusal = refusal_of_script(case.replace("{conditions}", "TRUE"))
+            refused = rule.name == "not-bigquery" or "CLUSTER BY a DESC" in case or "b DESC" in case
+            expected = refused and case in rule.bad and not case.startswith(TAKEN)
+            assert (refusal is not None) is expected, f"{case}: {refusal}"
 
 
 def written(schema: TableSchema) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""`nbactl bq lint`."""
