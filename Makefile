@@ -43,6 +43,7 @@ lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/lint-imports
 	$(BIN)/python -m nbactl.cli.help.reference --check docs/reference.md
 	$(BIN)/python -m nbactl check code .
+	$(BIN)/python -m nbactl bq lint . --exclude nbactl/checks/sql/rules
 
 bench: $(VENV)/.bench ## Measure against the floors and peers (ratios of one run)
 	$(BIN)/python -m benchmarks $(ARGS)

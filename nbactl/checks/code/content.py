@@ -33,25 +33,32 @@ class Located(NamedTuple):
 class Analysis(NamedTuple):
     """The findings and the ignore comments of one content; `passing` if another look may find something else.
 
-    `unparsed` are lines of SQL that were not looked at, and why.
+    `unparsed` are lines of SQL that were not looked at, and why; `statements` counts those of SQL that were.
     """
 
     hits: list[Located]
     ignores: list[Ignore]
     passing: bool = False
     unparsed: list[tuple[int, str]] = []  # noqa: RUF012 - never changed
+    statements: int = 0
 
     def encode(self) -> list[Any]:
         """Return it in JSON's types."""
-        return [self.hits, self.ignores, self.passing, self.unparsed]
+        return [self.hits, self.ignores, self.passing, self.unparsed, self.statements]
 
     @classmethod
     def decode(cls, encoded: list[Any]) -> Analysis:
         """Return what `encode` was called on. Raises ValueError, TypeError for anything else."""
-        hits, ignores, passing, unparsed = encoded
+        hits, ignores, passing, unparsed, statements = encoded
         located = [Located(hit_of(hit), str(text)) for hit, text in hits]
         lines = [(int(line), str(why)) for line, why in unparsed]
-        return cls(located, [_ignore_of(each) for each in ignores], passing=bool(passing), unparsed=lines)
+        return cls(
+            located,
+            [_ignore_of(each) for each in ignores],
+            passing=bool(passing),
+            unparsed=lines,
+            statements=int(statements),
+        )
 
 
 def hit_of(encoded: list[Any]) -> Hit:
@@ -107,6 +114,7 @@ def _of_sql(content: bytes, kind: Kind, found: SqlFound) -> Analysis:
         sorted([*locate(hits, content), *broken], key=lambda each: each.hit.line),
         ignores,
         unparsed=[(each.line, each.reason) for each in found.unparsed],
+        statements=found.statements,
     )
 
 

@@ -70,6 +70,8 @@ class Checked:
     """Contents that were not in the cache."""
     findings: list[Finding] = field(default_factory=list)
     unparsed: list[UnparsedText] = field(default_factory=list)
+    statements: int = 0
+    """Statements of SQL, with every path."""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -118,6 +120,7 @@ def check_files(
             ranges = touched[path.resolve()]
             found = [each for each in found if any(_meets(each, lines) for lines in ranges)]
         checked.findings += found
+        checked.statements += analyses[digest].statements
         if not is_test(path):
             checked.unparsed += [UnparsedText(path, line, why) for line, why in analyses[digest].unparsed]
     return checked
@@ -131,6 +134,7 @@ def check_text(checked: Checked, path: Path, text: str, tables: Tables, rules: C
     analysis = analyse(text.encode(), "sql", tables)
     checked.findings += _findings(path, analysis, _chosen(rules, SQL_SELECTABLE))
     checked.unparsed += [UnparsedText(path, line, why) for line, why in analysis.unparsed]
+    checked.statements += analysis.statements
 
 
 def _kind(path: Path, tables: Tables | None) -> Kind:
@@ -183,7 +187,7 @@ def _analysed(
     from_ruff |= ruff_hits(ruff, asked)
     theirs.store(from_ruff, new=bool(asked))
     return {
-        digest: Analysis([*analysis.hits, *from_ruff.get(digest, ())], analysis.ignores)
+        digest: analysis._replace(hits=[*analysis.hits, *from_ruff.get(digest, ())])
         for digest, analysis in found.items()
     }
 

@@ -30,7 +30,10 @@ class SqlFound(NamedTuple):
 
     hits: list[Hit]
     unparsed: list[Unparsed]
-    statements: list[Statement]
+    statements: int
+    """How many were looked at."""
+    read: list[Statement]
+    """Those of a text of SQL itself."""
 
 
 def look_at_file(content: bytes, tables: Tables) -> SqlFound:
@@ -38,7 +41,7 @@ def look_at_file(content: bytes, tables: Tables) -> SqlFound:
     text = content.decode("utf-8-sig", errors="replace")
     if (found := TEMPLATE.search(text)) is not None:
         line = text.count("\n", 0, found.start()) + 1
-        return SqlFound([], [Unparsed(line, TEMPLATE_REASON, is_error=False)], [])
+        return SqlFound([], [Unparsed(line, TEMPLATE_REASON, is_error=False)], 0, [])
     pieces = list(pieces_of(text, 1, 1))
     found_here = look_at(SqlText(pieces), tables)
     if len(pieces) == 1:
@@ -69,7 +72,7 @@ def _attempt(text: SqlText, tables: Tables) -> SqlFound:
         if not explained:
             line = text.place(failure.offset or 0)[0]
             unparsed.append(Unparsed(line, failure.reason, is_error=not text.has_holes))
-    return SqlFound(hits, unparsed, statements)
+    return SqlFound(hits, unparsed, len(statements), statements)
 
 
 def _hits(statement: Statement, text: SqlText) -> Iterator[Hit]:

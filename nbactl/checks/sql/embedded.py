@@ -51,15 +51,17 @@ def look_at_python(content: bytes, tables: Tables) -> SqlFound:
     known table nor a name in backticks, nothing is kept.
     """
     if MAY_HOLD_SQL.search(content) is None:
-        return SqlFound([], [], [])
+        return SqlFound([], [], 0, [])
     imports = _IMPORTS.search(content) is not None
     hits: list[Hit] = []
     unparsed: list[Unparsed] = []
+    statements = 0
     for found in find_sql(parse(content)):
         result = look_at(found.text, tables)
-        knows_table = any(statement.facts.reads for statement in result.statements)
+        knows_table = any(statement.facts.reads for statement in result.read)
         if not (imports or knows_table or _QUOTED.search(found.text.text)):
             continue
+        statements += result.statements
         for hit in result.hits:
             line = min(max(hit.line, found.line), found.end_line)
             span = (found.line, found.end_line)
@@ -69,7 +71,7 @@ def look_at_python(content: bytes, tables: Tables) -> SqlFound:
                 Unparsed(min(max(each.line, found.line), found.end_line), each.reason, is_error=False)
                 for each in result.unparsed
             ]
-    return SqlFound(hits, unparsed, [])
+    return SqlFound(hits, unparsed, statements, [])
 
 
 def find_sql(tree: ast.Module) -> Iterator[Embedded]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from sqlglot.tokens import TokenType  # noqa: TID253 - loaded when SQL is looked at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ _WITHOUT_QUERY: Final = frozenset({
     "ITERATE", "COMMIT", "ROLLBACK", "UNDROP",
 })  # fmt: skip
 _BLOCKS: Final = frozenset({"BEGIN", "LOOP", "WHILE", "REPEAT", "FOR"})
-_TEXTS: Final = frozenset({"STRING", "RAW_STRING", "BYTE_STRING", "HEREDOC_STRING", "NATIONAL_STRING"})
+_TEXTS: Final = frozenset({TokenType.STRING, TokenType.RAW_STRING, TokenType.BYTE_STRING, TokenType.HEREDOC_STRING})
 MAX_DEPTH: Final = 100
 """Parentheses inside parentheses; the parser's time grows with the square of the depth of subqueries."""
 
@@ -55,8 +57,8 @@ def words_of(tokens: Sequence[Token]) -> list[str]:
 
 
 def _word(token: Token) -> str:
-    kind = token.token_type.name
-    if kind == "IDENTIFIER":
+    kind = token.token_type
+    if kind is TokenType.IDENTIFIER:
         return "`"
     if kind in _TEXTS:
         return "'"

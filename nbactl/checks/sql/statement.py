@@ -156,7 +156,7 @@ def _parsed(tokens: list[Token], text: str) -> exp.Expression | None:
 
 
 def _tail(chunk: Chunk) -> int | None:
-    """Return where the query of a CREATE begins whose head the parser does not know."""
+    """Return where the query of a CREATE begins whose head the parser does not know, None if it has none."""
     if chunk.words[0] != "CREATE":
         return None
     depth = 0
@@ -164,7 +164,7 @@ def _tail(chunk: Chunk) -> int | None:
         depth += (word == "(") - (word == ")")
         if depth == 0 and word == "AS" and chunk.words[at + 1] in _QUERY_BEGINS:
             return at + 1
-    return len(chunk.words)
+    return None
 
 
 def _described(text: str) -> str:

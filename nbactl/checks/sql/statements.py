@@ -28,7 +28,7 @@ def statements_in(path: Path) -> dict[tuple[int, int], str]:
         return found
     text = SqlText(list(pieces_of(content.decode("utf-8-sig", errors="replace"), 1, 1)))
     several = set()
-    for statement in [] if text.has_holes else look_at(text, Tables()).statements:
+    for statement in [] if text.has_holes else look_at(text, Tables()).read:
         start, end = statement.tokens[0].start, statement.tokens[-1].end
         span = (text.place(start)[0], text.place(end)[0])
         if span in found:

@@ -60,6 +60,7 @@ class CodeChecked:
     dry_run: bool = False
     unparsed: tuple[UnparsedText, ...] = ()
     """SQL that was not looked at."""
+    statements: int = 0
 
     @property
     def summary(self) -> dict[str, int]:
@@ -107,6 +108,7 @@ def check_code(
         fixed=tuple(fixed),
         dry_run=request.dry_run,
         unparsed=tuple(checked.unparsed),
+        statements=checked.statements,
     )
 
 

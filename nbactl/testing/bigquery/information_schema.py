@@ -54,6 +54,10 @@ _FIELD_PATHS: Final = _columns(
     "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "column_name:STRING", "field_path:STRING",
     "data_type:STRING", "description:STRING",
 )  # fmt: skip
+_VIEW_TEXTS: Final = _columns(
+    "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "view_definition:STRING",
+    "check_option:STRING", "use_standard_sql:STRING",
+)  # fmt: skip
 _OPTIONS: Final = _columns(
     "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "option_name:STRING", "option_type:STRING",
     "option_value:STRING",
@@ -187,6 +191,15 @@ def _all_columns(session: Session, qualifier: str) -> tuple[list[schema.Field], 
     return _COLUMNS, rows
 
 
+def _view_texts(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
+    """https://cloud.google.com/bigquery/docs/information-schema-views."""
+    return _VIEW_TEXTS, [
+        (session.store.project, *table.name, table.resource["view"]["query"], None, "YES")
+        for table in _of(session, qualifier)
+        if table.is_view
+    ]
+
+
 def _field_paths(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
     """https://cloud.google.com/bigquery/docs/information-schema-column-field-paths."""
     project = session.store.project
@@ -290,6 +303,7 @@ _VIEWS: Final[dict[str, Callable[[Session, str], tuple[list[schema.Field], Rows]
     "COLUMN_FIELD_PATHS": _field_paths,
     "PARTITIONS": _all_partitions,
     "TABLE_OPTIONS": _options,
+    "VIEWS": _view_texts,
     "JOBS": _jobs,
     "JOBS_BY_PROJECT": _jobs,
     "JOBS_BY_USER": _jobs,

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.definitions import parse_definition
-from nbactl.errors import DataError, UnsupportedSqlError
+from nbactl.errors import DataError, PreconditionError, UnsupportedSqlError
 from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
@@ -35,7 +35,16 @@ def dialect() -> Dialect:
                 name: BigQueryParser.FUNCTION_PARSERS[name] for name in kept
             }
 
-    return Plain()
+    made = Plain()
+    try:
+        made.parser()
+    except TypeError as error:
+        raise PreconditionError(
+            "target local does not work with the compiled sqlglot",
+            cause="The package sqlglotc is installed, whose parser cannot be extended.",
+            next_step="Run: pip uninstall sqlglotc.",
+        ) from error
+    return made
 
 
 def parse(sql: str) -> exp.Expr:

@@ -99,7 +99,7 @@ def _live_tables(app: Container) -> Iterator[KnownTable]:
     views = dict(_views(app))
     by_dataset: dict[str, list[str]] = {}
     for name in app.warehouse.list_tables():
-        by_dataset.setdefault(name.partition(".")[0], []).append(name.partition(".")[2])
+        by_dataset.setdefault(name.partition(".")[0], []).append(name)
     for dataset, names in by_dataset.items():
         for layout in app.warehouse.layouts(dataset, names, timeout=timeout).values():
             known = known_table(layout.schema, layout.bytes, views.get(layout.schema.name))

@@ -8,6 +8,7 @@ from nbactl.cli.check.view import checked
 from nbactl.cli.query.command import size
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
+from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from nbactl.checks.code.engine import Finding
@@ -37,7 +38,8 @@ def linted(found: Linted, request: LintRequest, form: str | None) -> View:
     unparsed = found.checked.unparsed
     findings = {(each.path, each.line) for each in found.checked.findings if each.rule == "not-parsed"}
     others = [each for each in unparsed if (each.path, each.line) not in findings]
-    more = {"unparsed": [{"path": each.path, "line": each.line, "message": each.message} for each in unparsed]}
+    more: dict[str, Any] = {"statements": found.checked.statements}
+    more |= {"unparsed": [{"path": each.path, "line": each.line, "message": each.message} for each in unparsed]}
     result = checked(found.checked, request.check, form, details=details, more=more)
 
     def show(console: Console) -> None:
@@ -49,4 +51,7 @@ def linted(found: Linted, request: LintRequest, form: str | None) -> View:
         if len(others) > _SHOWN:
             console.note(Styled(f"and {len(others) - _SHOWN:,} more texts; -o json has all of them", "yellow"))
 
-    return View(result.data, show, items="findings", exit_code=result.exit_code, error=result.error)
+    error, code = result.error, result.exit_code
+    if error is None and unparsed and not found.checked.statements:
+        error, code = CheckFailedError("nothing was looked at", cause=f"{unparsed[0].path}: {unparsed[0].message}"), 1
+    return View(result.data, show, items="findings", exit_code=code, error=error)
