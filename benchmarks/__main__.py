@@ -33,7 +33,7 @@ SUITES = (
     "bus_push",
     "predictions",
     "check",
-    "services",
+    "lint",
 )
 
 _AGAINST = "an older build: startup takes its interpreter, season the folder of its checkout (`git worktree add`)"

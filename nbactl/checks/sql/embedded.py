@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from nbactl.checks.sql.tables import Tables
 
 MAY_HOLD_SQL: Final = re.compile(
-    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s+(?:as\s+\w+\s+)?set\b|insert\s+into\b"
-    rb"|create\s+(?:or\s+replace\s+)?(?:temp|table|view|materialized|procedure))",
+    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s|insert\s+into\b"
+    rb"|create\s+(?:or\s+replace\s+)?(?:temp|table|view|materialized|procedure)|begin\s+transaction|export\s+data)",
     re.IGNORECASE,
 )
 _BEGINS: Final = re.compile(
     r"""(?:\s|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*
     (?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*\(|MERGE\s+(?:INTO\s+)?[\w`{]|DELETE\s+(?:FROM\s+[\w`]|[\w`]\S*\s+(?:(?:AS\s+)?\w+\s+)?WHERE\s)
-    |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?SET\s|INSERT\s+(?:INTO\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
-    |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s|DECLARE\s+\w+\s+[A-Z]\w+)""",
+    |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN)\s|INSERT\s+(?:INTO\s+|OVERWRITE\s+)?(?:TABLE\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
+    |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s|DECLARE\s+\w+\s+[A-Z]\w+|BEGIN\s+TRANSACTION\s*;|EXPORT\s+DATA\s+OPTIONS)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _IMPORTS: Final = re.compile(rb"^[ \t]*(?:from|import)\s[^\n#]*bigquery", re.IGNORECASE | re.MULTILINE)
