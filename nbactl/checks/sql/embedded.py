@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.checks.sql.tables import Tables
 
 MAY_HOLD_SQL: Final = re.compile(
-    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s|insert\s+into\b"
+    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s|insert\s|declare\s"
     rb"|create\s+(?:or\s+replace\s+)?(?:temp|table|view|materialized|procedure)|begin\s+transaction|export\s+data)",
     re.IGNORECASE,
 )
