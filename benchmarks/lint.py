@@ -1,7 +1,7 @@
 """`bq lint`: CPU beside sqlglot parsing the same files, beside sqlfluff, and again without changes; its memory.
 
-The files are 520 different ones, made of the statements of the pipeline. With sqlglot[c] both sides are faster; which of
-the two is installed is noted. sqlfluff gets a part of the files, because it takes minutes for all of them.
+The files are 520 different ones, made of the statements of the pipeline. With sqlglot[c] both sides are faster; which
+of the two is installed is noted. sqlfluff gets a part of the files, because it takes minutes for all of them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def measure(runs: int) -> list[Line]:
     if "sqlfluff" in taken:
         ratio = taken["sqlfluff"].cpu / taken["part"].cpu
         lines.append(
-            Line("bq lint beside sqlfluff", 1 / ratio, "of its CPU", 1 / 25, f"sqlfluff takes {ratio:.0f} times as long")
+            Line("bq lint beside sqlfluff", 1 / ratio, "of its CPU", 1 / 25, f"sqlfluff takes {ratio:.0f} x as long")
         )
     return lines
 

@@ -149,8 +149,9 @@ def test_a_case_of_a_rule_is_found_in_python_as_well(case: tuple[str, bool, str]
 
 
 PIECES = st.sampled_from(
-    ["SELECT", "FROM", "(", ")", "nba_raw.games", "WHERE", "CASE", "END", "BEGIN", "IF", "THEN", ";", "'", '"', "`", "--",
-     "/*", "{x}", "{{", "\\", "\r", "\0", "é", "DECLARE", "FOR", "IN", "DO", "=", "@x", "::", "MERGE", "CREATE", "AS", "*", ","]
+    ["SELECT", "FROM", "(", ")", "nba_raw.games", "WHERE", "CASE", "END", "BEGIN", "IF", "THEN", ";", "'", '"', "`",
+     "--", "/*", "{x}", "{{", "\\", "\r", "\0", "é", "DECLARE", "FOR", "IN", "DO", "=", "@x", "::", "MERGE", "CREATE",
+     "AS", "*", ","]
 )  # fmt: skip
 
 

@@ -90,8 +90,10 @@ def check_files(
 ) -> Checked:
     """Look at all Python files, shell scripts and YAML files under `paths`.
 
-    With `tables` only SQL is looked at, in files of SQL and in Python, by the rules over SQL. With `rules` only these report. With `since` only lines that differ from that revision of Git. Raises NotFoundError
-    for a path that is missing or holds nothing to look at, UsageError for an unknown rule, and if ruff is missing.
+    With `tables` only SQL is looked at, in files of SQL and in Python, by the rules over SQL. With `rules` only these
+    report, with `since` only lines that differ from that revision of Git; `exclude` are files and folders to leave out.
+    Raises NotFoundError for a path that is missing or holds nothing to look at, UsageError for an unknown rule, and if
+    ruff is missing.
     """
     chosen = _chosen(rules, SELECTABLE if tables is None else SQL_SELECTABLE)
     ruff = find_ruff() if NAMES & chosen else None

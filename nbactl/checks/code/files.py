@@ -48,7 +48,7 @@ def find_files(
                 seen.add(file)
                 yield file
         if not count:
-            what = "Python file" if PYTHON <= set(suffixes) else "file of SQL or Python"
+            what = "Python file" if set(suffixes) >= PYTHON else "file of SQL or Python"
             raise NotFoundError(f"nothing was searched: there is no {what} in {path}", next_step=_NEXT)
 
 

@@ -59,8 +59,8 @@ class Rule:
 
     `why` and `fix` are sentences for `nbactl check explain`. `bad` are pieces of code that it must report, `good` ones
     that it must not. `visits` are called during the walk, by type of node; `finish` is called when the walk is over and
-    all bindings of the module are known. `reads` looks at the lines of shell scripts and YAML, `statements` at statements
-    of SQL. `ruff` are the rules of ruff that are reported under this name.
+    all bindings of the module are known. `reads` looks at the lines of shell scripts and YAML, `statements` at
+    statements of SQL. `ruff` are the rules of ruff that are reported under this name.
     """
 
     name: str

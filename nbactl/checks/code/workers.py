@@ -72,7 +72,7 @@ class _Crew:
                 return 1, b"", b"stopped"
             # -P: a folder that is looked at may hold a types.py.
             module = ["-m", "nbactl.checks.code.worker"]
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - this Python and this module
                 # The parser of SQL is an installed package.
                 [sys.executable, "-P", *(["-S", *module] if self._tables is None else [*module, "sql"])],
                 stdin=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.checks.code.rule import Edit, Hit
 from nbactl.checks.sql.rules import SQL_RULES
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nbactl.checks.sql.tables import Tables
 
-TEMPLATE_REASON = "a Jinja template; render it first"
+TEMPLATE_REASON: Final = "a Jinja template; render it first"
 
 
 class Unparsed(NamedTuple):

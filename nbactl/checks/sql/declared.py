@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp  # noqa: TID253 - loaded when SQL is looked at
+
 from nbactl.checks.code.files import read
 from nbactl.checks.sql.statement import NotParsedError, created_table, read_script
 from nbactl.checks.sql.tables import KnownTable, Tables
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 def read_tables(paths: Sequence[Path]) -> list[KnownTable]:
     """Return the tables and views that files, and folders of `*.sql`, create. Other statements are passed over.
 
-    Raises NotFoundError for a path that is missing, DataError for a file that cannot be parsed, UsageError if nothing is
-    created.
+    Raises NotFoundError for a path that is missing, DataError for a file that cannot be parsed, UsageError if there is
+    no table.
     """
     found = [table for path in paths for file in _files(path) for table in _tables(file)]
     if not found:
@@ -41,9 +43,9 @@ def _tables(file: Path) -> Iterator[KnownTable]:
         text = read(file).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"--schema: {file} cannot be read", cause=error.strerror or str(error)) from error
+    if TEMPLATE.search(text):
+        raise DataError(f"{file}: the DDL cannot be parsed", cause="It is a Jinja template.")
     try:
-        if TEMPLATE.search(text):
-            raise NotParsedError("it is a Jinja template")
         statements, failures = read_script(text, Tables(), is_open=False)
     except NotParsedError as error:
         failures, statements = [error], []
@@ -51,7 +53,5 @@ def _tables(file: Path) -> Iterator[KnownTable]:
         line = text.count("\n", 0, failures[0].offset or 0) + 1
         raise DataError(f"{file}:{line}: the DDL cannot be parsed", cause=failures[0].reason)
     for statement in statements:
-        if statement.words[0] == "CREATE" and statement.tree is not None and statement.tree.key == "create":
-            table = created_table(statement.tree)
-            if table is not None:
-                yield table
+        if isinstance(statement.tree, exp.Create) and (table := created_table(statement.tree)) is not None:
+            yield table

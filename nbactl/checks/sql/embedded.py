@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.checks.code.files import parse
-from nbactl.checks.sql.content import SqlFound, Unparsed, look_at
-from nbactl.checks.sql.text import Piece, SqlText, pieces_of
+from nbactl.checks.sql.content import TEMPLATE_REASON, SqlFound, Unparsed, look_at
+from nbactl.checks.sql.text import TEMPLATE, Piece, SqlText, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from nbactl.checks.code.rule import Hit
     from nbactl.checks.sql.tables import Tables
 
-MAY_HOLD_SQL: Final = re.compile(
-    rb"\b(?:select\b|with\s+\S+\s+as\s*\(|merge\s|delete\s|update\s+\S+\s|insert\s|declare\s"
-    rb"|create\s+(?:or\s+replace\s+)?(?:temp|table|view|materialized|procedure)|begin\s+transaction|export\s+data)",
-    re.IGNORECASE,
+_BLANK: Final = r"(?:\s|\\n|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*"
+_FIRST: Final = r"""(?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*(?:\w+\s*){0,2}\(|MERGE\s+(?:INTO\s+)?[\w`{]
+    |DELETE\s+(?:FROM\s+[\w`{]|[\w`{]\S*\s+(?:(?:AS\s+)?\w+\s+)?WHERE\s)
+    |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN)\s
+    |INSERT\s+(?:INTO\s+|OVERWRITE\s+)?(?:TABLE\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
+    |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s
+    |DECLARE\s+\w+\s+[A-Z]\w+|BEGIN\s+TRANSACTION\s*;|EXPORT\s+DATA\s+OPTIONS)"""
+_FLAGS: Final = re.VERBOSE | re.IGNORECASE | re.DOTALL
+_BEGINS: Final = re.compile(_BLANK + _FIRST, _FLAGS)
+_MAY_BEGIN: Final = re.compile(
+    rb"""["'](?:\s|\\\s|\\n|\()*(?:(?:--|\#|/\*)[^\n]*\n\s*)*
+    (?:SELECT\s|WITH\s|select\s[^"]{0,2000}?\sfrom\s|with\s+[\w`]+\s+as\s|(?i:MERGE|INSERT|DECLARE|EXPORT)\s+[\w`{]\S*\s
+    |(?i:DELETE\s+FROM|BEGIN\s+TRANSACTION|UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN))\s|(?i:DELETE)\s+\S+\s+(?:\S+\s+){0,2}(?i:WHERE)\s
+    |(?i:CREATE)\s+(?:(?i:OR|REPLACE|TEMP|TEMPORARY)\s+){0,3}(?i:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s)""",
+    re.VERBOSE,
 )
-_BEGINS: Final = re.compile(
-    r"""(?:\s|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*
-    (?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*\(|MERGE\s+(?:INTO\s+)?[\w`{]|DELETE\s+(?:FROM\s+[\w`]|[\w`]\S*\s+(?:(?:AS\s+)?\w+\s+)?WHERE\s)
-    |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN)\s|INSERT\s+(?:INTO\s+|OVERWRITE\s+)?(?:TABLE\s+)?[\w`{]\S*\s*(?:\(|SELECT|VALUES|WITH)
-    |CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s|DECLARE\s+\w+\s+[A-Z]\w+|BEGIN\s+TRANSACTION\s*;|EXPORT\s+DATA\s+OPTIONS)""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
+"""What a file has that may hold SQL, so that others need not be parsed."""
 _IMPORTS: Final = re.compile(rb"^[ \t]*(?:from|import)\s[^\n#]*bigquery", re.IGNORECASE | re.MULTILINE)
 _QUOTED: Final = re.compile(r"`[\w-]+(?:\.[\w*-]+)+`")
 _NESTED: Final = 6
@@ -50,13 +55,17 @@ def look_at_python(content: bytes, tables: Tables) -> SqlFound:
     A text may be meant for another database. Of one in a module that does not import BigQuery, and that has neither a
     known table nor a name in backticks, nothing is kept.
     """
-    if MAY_HOLD_SQL.search(content) is None:
+    if _MAY_BEGIN.search(content) is None:
         return SqlFound([], [], 0, [])
     imports = _IMPORTS.search(content) is not None
     hits: list[Hit] = []
     unparsed: list[Unparsed] = []
     statements = 0
     for found in find_sql(parse(content)):
+        if any(TEMPLATE.search(piece.text) for piece in found.text.pieces):
+            templates = [Unparsed(found.line, TEMPLATE_REASON, is_error=False)] if imports else []
+            unparsed += templates
+            continue
         result = look_at(found.text, tables)
         knows_table = any(statement.facts.reads for statement in result.read)
         if not (imports or knows_table or _QUOTED.search(found.text.text)):

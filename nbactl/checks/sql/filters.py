@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 _COMPARISONS: Final = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
 _TRUNCATING: Final = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)
-_ARITHMETIC: Final = (exp.Add, exp.Sub, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub, exp.DatetimeAdd, exp.DatetimeSub, exp.DateDiff, exp.TimestampDiff, exp.DatetimeDiff)  # fmt: skip
+_ARITHMETIC: Final = (
+    exp.Add, exp.Sub, exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub, exp.DatetimeAdd, exp.DatetimeSub,
+    exp.DateDiff, exp.TimestampDiff, exp.DatetimeDiff,
+)  # fmt: skip
+_CONVERTING: Final = (
+    exp.Date, exp.Timestamp, exp.Datetime, exp.TsOrDsToDate, exp.TsOrDsToDatetime, exp.TsOrDsToTimestamp,
+)  # fmt: skip
 
 
 class Prunes(NamedTuple):
@@ -29,21 +35,21 @@ class Useless(NamedTuple):
     """The condition names the column, and every partition is read all the same."""
 
     reason: str
-    node: exp.Expression
+    node: exp.Expr
 
 
 class Joined(NamedTuple):
     """The column is compared with a column of another source."""
 
     other: exp.Column
-    node: exp.Expression
+    node: exp.Expr
 
 
 Outcome = Prunes | Useless | Joined
 _PRUNES: Final = Prunes()
 
 
-def is_hole(node: exp.Expression) -> bool:
+def is_hole(node: exp.Expr) -> bool:
     """Return whether a condition is nothing but what is filled in later."""
     return isinstance(node, exp.Column) and node.name.startswith(HOLE) and not node.table
 
@@ -55,7 +61,7 @@ class Judge:
         self._is_column = is_column
         self._variables = variables
 
-    def outcomes(self, node: exp.Expression) -> list[Outcome]:
+    def outcomes(self, node: exp.Expr) -> list[Outcome]:
         """Return what each part of a condition says that names the column."""
         node = node.unnest()
         if isinstance(node, exp.And):
@@ -66,7 +72,7 @@ class Judge:
             return [self._either(node)]
         return [self._judge(node)]
 
-    def _mentions(self, node: exp.Expression) -> bool:
+    def _mentions(self, node: exp.Expr) -> bool:
         return any(self._is_column(column) for column in columns_of(node))
 
     def _either(self, node: exp.Or) -> Outcome:
@@ -77,7 +83,7 @@ class Judge:
                 return useless or Useless("an alternative of OR does not limit it", part)
         return _PRUNES
 
-    def _judge(self, node: exp.Expression) -> Outcome:  # noqa: PLR0911 - one return a form
+    def _judge(self, node: exp.Expr) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - one return a form
         if isinstance(node, exp.Not):
             inner = node.this.unnest()
             if isinstance(inner, exp.Is):
@@ -110,7 +116,7 @@ class Judge:
             return self._operand(node.this) or _PRUNES
         return Useless(f"{_named(node)} around it is not known to prune", node)
 
-    def _compared(self, node: exp.Expression, side: exp.Expression, other: exp.Expression) -> Outcome:
+    def _compared(self, node: exp.Expr, side: exp.Expr, other: exp.Expr) -> Outcome:
         if (useless := self._operand(side)) is not None:
             return useless
         if self._mentions(other):
@@ -128,7 +134,7 @@ class Judge:
             return Useless(f"it is compared with the column {column.name}", node)
         return _PRUNES
 
-    def _operand(self, node: exp.Expression) -> Useless | None:
+    def _operand(self, node: exp.Expr) -> Useless | None:
         """Return why an operand is not the column in a form that prunes, None if it is."""
         whole = node
         while True:
@@ -139,7 +145,7 @@ class Judge:
                 if node.args.get("zone") is not None:
                     return Useless(f"{_named(node)} with a time zone around it is not known to prune", whole)
                 node = node.this
-            elif isinstance(node, (exp.Date, exp.Timestamp, exp.Datetime, exp.TsOrDsToDate, exp.TsOrDsToDatetime, exp.TsOrDsToTimestamp)):  # fmt: skip
+            elif isinstance(node, _CONVERTING):
                 if node.args.get("zone") is not None or node.args.get("expression") is not None or node.expressions:
                     return Useless(f"{_named(node)} with a time zone around it is not known to prune", whole)
                 node = node.this
@@ -153,7 +159,7 @@ class Judge:
                 return Useless(f"{_named(node)} around it is not known to prune", whole)
 
 
-def columns_of(node: exp.Expression) -> list[exp.Column]:
+def columns_of(node: exp.Expr) -> list[exp.Column]:
     """Return the columns in an expression, without those inside of queries."""
     found: list[exp.Column] = []
     waiting = [node]
@@ -166,11 +172,11 @@ def columns_of(node: exp.Expression) -> list[exp.Column]:
     return found
 
 
-def _by_subquery(node: exp.Expression) -> Useless:
+def _by_subquery(node: exp.Expr) -> Useless:
     return Useless("its values come from a subquery, and are not known before the query runs", node)
 
 
-def _named(node: exp.Expression) -> str:
+def _named(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return f"{node.name.upper()}()"
     if isinstance(node, (exp.Case, exp.If)):
@@ -180,7 +186,7 @@ def _named(node: exp.Expression) -> str:
     if isinstance(node, exp.Like):
         return "LIKE"
     if isinstance(node, exp.Func):
-        name = str(node.meta.get("bigquery_name") or node.sql_name()) if node._meta else node.sql_name()
+        name = str(node.meta.get("bigquery_name") or node.sql_name()) if node._meta else node.sql_name()  # noqa: SLF001 - `meta` makes one
         return f"{_BIGQUERY.get(name, name)}()"
     return "an expression"
 

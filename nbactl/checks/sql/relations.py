@@ -17,7 +17,7 @@ class Read:
     """One read of a table that is known, at `node`; `via` is the view that it is read through."""
 
     table: KnownTable
-    node: exp.Expression
+    node: exp.Expr
     via: str = ""
     filtered: bool = False
     useless: list[Useless] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Relation:
 class CrossJoin:
     """A join without a condition."""
 
-    node: exp.Expression
+    node: exp.Expr
     left: str
     right: str
 
@@ -73,11 +73,11 @@ class Facts:
 
     reads: list[Read] = field(default_factory=list)
     crosses: list[CrossJoin] = field(default_factory=list)
-    wrapped: list[tuple[Read, exp.Column, exp.Expression]] = field(default_factory=list)
+    wrapped: list[tuple[Read, exp.Column, exp.Expr]] = field(default_factory=list)
     """Clustering columns inside of a function."""
     aliases_in_where: list[exp.Column] = field(default_factory=list)
     whole: tuple[Read, ...] = ()
     """Tables all of whose columns are in the result of a query."""
-    today: list[exp.Expression] = field(default_factory=list)
+    today: list[exp.Expr] = field(default_factory=list)
     """CURRENT_DATE() in conditions."""
     reads_tables: bool = False

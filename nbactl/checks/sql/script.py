@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from sqlglot.tokens import TokenType  # noqa: TID253 - loaded when SQL is looked at
+from sqlglot.tokenizer_core import TokenType  # noqa: TID253 - loaded when SQL is looked at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlglot.tokens import Token
+    from sqlglot.tokenizer_core import Token
 
 _OPEN: Final = frozenset({"(", "[", "CASE"})
 _CLOSE: Final = frozenset({")", "]"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from sqlglot import exp  # noqa: TID253 - loaded when SQL is looked at
 from sqlglot.dialects import BigQuery  # noqa: TID253 - as above
 from sqlglot.errors import ParseError, SqlglotError  # noqa: TID253 - as above
-from sqlglot.tokens import TokenType  # noqa: TID253 - as above
+from sqlglot.tokenizer_core import TokenType  # noqa: TID253 - as above
 
 from nbactl.checks.sql.relations import Facts
 from nbactl.checks.sql.resolve import Resolver
@@ -21,7 +21,7 @@ from nbactl.ports.sql import plain_reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from sqlglot.tokens import Token
+    from sqlglot.tokenizer_core import Token
 
 _QUERY_BEGINS: Final = frozenset({"SELECT", "WITH", "("})
 
@@ -42,7 +42,7 @@ class Statement(NamedTuple):
 
     tokens: Sequence[Token]
     words: Sequence[str]
-    tree: exp.Expression | None
+    tree: exp.Expr | None
     facts: Facts
     is_open: bool = False
     """Whether something may be filled in or added that is not known."""
@@ -53,22 +53,22 @@ class Statement(NamedTuple):
         return isinstance(self.tree, exp.Query)
 
 
-def place_of(node: exp.Expression) -> int:
+def place_of(node: exp.Expr) -> int:
     """Return the offset at which a part of a statement begins."""
     starts = [start for each in node.walk() if each._meta and (start := each._meta.get("start")) is not None]  # noqa: SLF001 - `meta` makes one for each
     return min(starts, default=0)
 
 
-class _Scripts(BigQuery):
+class _Scripts(BigQuery):  # type: ignore[misc]
     """BigQuery's dialect, in which no statement is a text that nobody looks into."""
 
-    class Tokenizer(BigQuery.Tokenizer):
+    class Tokenizer(BigQuery.Tokenizer):  # type: ignore[misc]
         KEYWORDS: ClassVar = {
             word: kind
             for word, kind in BigQuery.Tokenizer.KEYWORDS.items()
             if kind is not TokenType.COMMAND and word != "BEGIN TRANSACTION"
         }
-        COMMANDS: ClassVar = set()
+        COMMANDS: ClassVar[set[TokenType]] = set()
 
 
 _DIALECT: Final = _Scripts()
@@ -92,11 +92,16 @@ def read_script(text: str, tables: Tables, *, is_open: bool) -> tuple[list[State
                 tree = _parse(chunk, text)
                 facts = Facts() if tree is None else _facts(tree, tables, script.variables, is_open=is_open)
             except NotParsedError as error:
-                error.statement = Statement(chunk.tokens, chunk.words, None, Facts(), is_open)
+                if chunk.kind != "unknown":
+                    error.statement = Statement(chunk.tokens, chunk.words, None, Facts(), is_open)
                 failures.append(error)
                 continue
             except RecursionError:
                 failures.append(NotParsedError("nested too deeply", chunk.tokens[0].start))
+                continue
+            except Exception as error:  # noqa: BLE001 - a tree that nobody thought of must not end a run over all files
+                reason = f"the rules failed: {type(error).__name__}: {error}"
+                failures.append(NotParsedError(reason, chunk.tokens[0].start))
                 continue
             found.append(Statement(chunk.tokens, chunk.words, tree, facts, is_open))
             if isinstance(tree, exp.Create) and (created := created_table(tree)) is not None:
@@ -104,8 +109,8 @@ def read_script(text: str, tables: Tables, *, is_open: bool) -> tuple[list[State
         return found, failures
 
 
-def _facts(tree: exp.Expression, tables: Tables, variables: Collection[str], *, is_open: bool) -> Facts:
-    def view(name: str) -> exp.Expression | None:
+def _facts(tree: exp.Expr, tables: Tables, variables: Collection[str], *, is_open: bool) -> Facts:
+    def view(name: str) -> exp.Expr | None:
         known = tables.find("", name)
         return None if known is None or known.query is None else _view_query(known.query)
 
@@ -113,7 +118,7 @@ def _facts(tree: exp.Expression, tables: Tables, variables: Collection[str], *, 
 
 
 @lru_cache(maxsize=1024)
-def _view_query(text: str) -> exp.Expression | None:
+def _view_query(text: str) -> exp.Expr | None:
     try:
         (chunk, *_) = split_script(_DIALECT.tokenize(text)).chunks
         tree = _parse(chunk, text)
@@ -122,7 +127,7 @@ def _view_query(text: str) -> exp.Expression | None:
     return tree if isinstance(tree, exp.Query) else None
 
 
-def _parse(chunk: Chunk, text: str) -> exp.Expression | None:
+def _parse(chunk: Chunk, text: str) -> exp.Expr | None:
     """Return the tree of a statement, None if it has no query. Raises NotParsedError."""
     first = chunk.tokens[0]
     if chunk.kind == "unknown":
@@ -150,7 +155,7 @@ def _parse(chunk: Chunk, text: str) -> exp.Expression | None:
         return None
 
 
-def _parsed(tokens: list[Token], text: str) -> exp.Expression | None:
+def _parsed(tokens: list[Token], text: str) -> exp.Expr | None:
     trees = _DIALECT.parser().parse(tokens, text)
     return trees[0] if trees else None
 

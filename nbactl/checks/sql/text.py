@@ -72,7 +72,7 @@ def _filled(number: int, before: str, after: str) -> str:
 def pieces_of(text: str, line: int, column: int, *, percent: bool = False, numbered: bool = False) -> Iterator[Piece]:
     """Yield the pieces of a text that a program fills in: `{name}`, `${name}`; `{0}` and `%s` if that is asked for."""
     patterns = [_HOLES, *([_NUMBERED] if numbered else []), *([_PERCENT] if percent else [])]
-    found = sorted((match.span() for pattern in patterns for match in pattern.finditer(text)))
+    found = sorted(match.span() for pattern in patterns for match in pattern.finditer(text))
     at = 0
     for start, end in found:
         if start < at:

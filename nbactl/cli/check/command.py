@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from collections.abc import Callable
+    from pathlib import Path
 
     from nbactl.checks.code.engine import Checked, Finding, UnparsedText
     from nbactl.checks.code.rule import Rule

@@ -42,6 +42,7 @@ RULE: Final = Rule(
         "SELECT g.game_id FROM nba_raw.games AS g CROSS JOIN (SELECT MAX(id) AS id FROM staging.t) AS m WHERE g.game_date = @day\n",
         "WITH bounds AS (SELECT @first AS low, @last AS high) SELECT game_id FROM nba_raw.games, bounds WHERE game_date = @day\n",
         "SELECT a.id FROM staging.a AS a JOIN staging.b AS b USING (id)\n",
+        "SELECT a.id, r.result FROM staging.a AS a, AI.GENERATE(prompt => CONCAT('x', a.id)) AS r\n",
     ),
     statements=_statements,
     in_tests=False,

@@ -1,4 +1,4 @@
-"""Look at SQL with the rules: in files, in Python, and with `live` in the views and scheduled queries of the project."""
+"""Look at SQL with the rules: in files, in Python, in the views and scheduled queries of the project."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _prices(app: Container, checked: CodeChecked) -> dict[Finding, Priced]:
                 known[text] = None
                 with suppress(NbactlError):
                     count = app.warehouse.dry_run(text, timeout=timeout).bytes_processed
-                    known[text] = None if count is None else Priced(count, prices and prices.of(count))
+                    known[text] = None if count is None else Priced(count, None if prices is None else prices.of(count))
             priced = known[text]
             if priced is not None:
                 found[finding] = priced

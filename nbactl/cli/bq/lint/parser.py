@@ -22,7 +22,7 @@ from nbactl.cli.check.options import (
     checked_format,
     sql_rules,
 )
-from nbactl.cli.show.render import View
+from nbactl.cli.show.render import View  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = (
     "nbactl bq lint .",

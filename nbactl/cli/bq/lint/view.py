@@ -19,7 +19,7 @@ _SHOWN: Final = 10
 
 
 def linted(found: Linted, request: LintRequest, form: str | None) -> View:
-    """Show each finding, and what was not looked at. The exit code is 1 if there is a finding, or nothing was parsed."""
+    """Show each finding, and what was not looked at, with exit code 1 if there is a finding or nothing was parsed."""
 
     def details(finding: Finding) -> tuple[str, dict[str, Any]]:
         data: dict[str, Any] = {"table": finding.table or None}

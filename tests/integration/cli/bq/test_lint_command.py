@@ -38,7 +38,7 @@ def server() -> Iterator[Any]:
         warehouse.apply_ddl(
             [
                 f"CREATE VIEW nba_orchestration.names AS SELECT game_date, workflow_name FROM {DECISIONS}",
-                f"CREATE VIEW nba_orchestration.counts AS SELECT workflow_name, COUNT(*) AS n FROM {DECISIONS} GROUP BY 1",
+                f"CREATE VIEW nba_orchestration.counts AS SELECT workflow_name, COUNT(*) n FROM {DECISIONS} GROUP BY 1",
                 "CREATE TABLE nba_orchestration.extra (day DATE, a INT64) PARTITION BY day",
             ],
             timeout=30,
