@@ -120,6 +120,7 @@ READ = {
     "nbactl jobs apply": "jobs apply --dry-run",
     "nbactl jobs import": "jobs import --dry-run",
     "nbactl check code": f"check code {__file__}",
+    "nbactl bq lint": f"bq lint {__file__}",
     "nbactl check explain": "check explain",
     "nbactl config show": "config show",
     "nbactl config init": "config init --dry-run",

@@ -59,7 +59,7 @@ NEEDS: Final = (
         ("bigquery.routines.get", "bigquery.routines.list", "bigquery.tables.get", "bigquery.tables.list"),
     ),
     Need(
-        ("bq costs", "bq cache", "bq quotas", "schedule tick"),
+        ("bq costs", "bq cache", "bq quotas", "bq lint --live", "schedule tick"),
         "roles/bigquery.resourceViewer",
         ("bigquery.jobs.listAll",),
     ),
