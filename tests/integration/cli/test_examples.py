@@ -72,6 +72,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leave_dead_letters(directory / ".nbactl", "msg-01kb2f7m4q8x2v0c", "msg-01kb2f7n9d3w5t1h")
     _refuse_a_record(directory / ".nbactl")
     (directory / "service.py").write_text("from nbactl.core import flags\n")
+    for folder, text in (
+        ("sql", "SELECT a FROM d.t WHERE day = @day"),
+        ("ddl", "CREATE TABLE d.t (day DATE, a INT64)"),
+    ):
+        (directory / folder).mkdir()
+        (directory / folder / "t.sql").write_text(text)
     return directory
 
 
@@ -158,7 +164,7 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
     if example.startswith(_UNDO):
         (used / "games.sql").write_text("CREATE TABLE nba_raw.games (season STRING) CLUSTER BY season")
         assert _run("nbactl bq apply --schema games.sql --yes", used).returncode == 3  # clustered; the rest is refused
-    if example.startswith(_OF_JOBS):
+    if example.startswith(_OF_JOBS) or (example.startswith("nbactl bq lint") and "--target gcp" in example):
         with job_days(1, project="nba-props-platform") as days:
             days.go_to(0.9)
             days.read(GIB, task="phase3", workflow="nightly")
