@@ -61,6 +61,7 @@ RULE: Final = Rule(
         "SELECT day FROM (SELECT game_date AS day, game_id FROM nba_raw.games) WHERE day = @day\n",
         "SELECT b.points FROM nba_raw.games AS g JOIN nba_raw.player_boxscores AS b USING (game_id, game_date) WHERE g.game_date = @day\n",
         "SELECT b.points FROM nba_raw.games AS g JOIN nba_raw.player_boxscores AS b ON g.game_date = b.game_date WHERE b.game_date IN ('2026-01-01')\n",
+        "SELECT i.reason FROM nba_raw.games AS g JOIN nba_raw.player_boxscores AS b ON b.game_date = g.game_date JOIN nba_raw.injuries AS i ON i.game_date = b.game_date WHERE g.game_date = @day\n",
         "MERGE nba_raw.games AS t USING staging.games AS s ON t.game_id = s.game_id AND t.game_date = @day\nWHEN MATCHED THEN UPDATE SET season = s.season\n",
         "MERGE nba_raw.games AS t USING staging.games AS s ON FALSE WHEN NOT MATCHED THEN INSERT ROW\n",
         "CREATE VIEW staging.recent AS SELECT game_date, game_id FROM nba_raw.games\n",

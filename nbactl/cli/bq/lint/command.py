@@ -103,10 +103,11 @@ def _live_tables(app: Container) -> Iterator[KnownTable]:
     for dataset, names in by_dataset.items():
         for layout in app.warehouse.layouts(dataset, names, timeout=timeout).values():
             known = known_table(layout.schema, layout.bytes, views.get(layout.schema.name))
-            yield known._replace(partition=_partition(layout) or known.partition)
+            yield known._replace(partition=partition_of(layout) or known.partition)
 
 
-def _partition(layout: TableLayout) -> tuple[str, ...]:
+def partition_of(layout: TableLayout) -> tuple[str, ...]:
+    """Return what a table is partitioned by that has no time column for it."""
     from nbactl.checks.sql.tables import INGESTION  # noqa: PLC0415 - as above
 
     kind, _, column = layout.partitioned_otherwise.partition(" of ")

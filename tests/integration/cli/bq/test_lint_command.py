@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.checks.code.rules import RULES
+from nbactl.checks.sql.tables import INGESTION
+from nbactl.cli.bq.lint.command import partition_of
 from nbactl.cli.main import main
-from nbactl.ports.warehouse import Column, Rows, TableSchema
+from nbactl.ports.warehouse import Column, Rows, TableLayout, TableSchema
 from nbactl.testing import bigquery_server
 from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
 
@@ -146,6 +148,14 @@ def test_tables_of_the_project_are_known_and_views_are_followed(
     _, data, _ = lint("sql", "--live", *on_gcp, "-o", "json")
     ours = [(each["line"], each["table"]) for each in data["findings"] if each["path"] == "sql/a.sql"]
     assert ours == [(1, "nba_orchestration.extra"), (2, DECISIONS)]
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "columns"), [("ranges of N", ("n",)), ("time of ingestion (DAY)", INGESTION), ("", ())]
+)
+def test_a_table_may_be_partitioned_by_ranges_or_by_ingestion(otherwise: str, columns: tuple[str, ...]) -> None:
+    layout = TableLayout(TableSchema("d.t", (Column("N", "INT64"),)), partitioned_otherwise=otherwise)
+    assert partition_of(layout) == columns
 
 
 def test_an_estimate_has_bytes_and_price(lint: Lint, tmp_path: Path, on_gcp: tuple[str, ...]) -> None:

@@ -204,6 +204,7 @@ def test_a_template_is_not_looked_at_and_says_so(template: str) -> None:
         ("SELECT " + "NOT " * 50_000 + "TRUE", 1),
         ("SELECT * FROM " + "(SELECT * FROM " * 3000 + "t" + ")" * 3000, 1),
         ("SELECT " + "[" * 3000 + "]" * 3000, 1),
+        ("SELECT " + "(" * 101 + "1" + ")" * 101, 1),  # the parser itself would take it
     ],
 )
 def test_what_is_no_sql_is_a_finding_soon(text: str, line: int) -> None:
@@ -218,6 +219,14 @@ def test_long_chains_and_many_statements_are_looked_at() -> None:
     assert sql("SELECT game_id FROM nba_raw.games WHERE " + " AND ".join(["season = 'x'"] * 3000)) != []
     assert sql("SELECT 1" + " UNION ALL SELECT 1" * 2000) == []
     assert len(sql(f"{FAULT};\n" * 300)) == 300
+
+
+def test_of_tests_nothing_is_reported(code: Path) -> None:
+    (code / "tests").mkdir()
+    (code / "tests" / "a.sql").write_text(FAULT)
+    (code / "tests" / "b.sql").write_text("SELECT {{ a }}")
+    checked = check_files([code], tables=TABLES)
+    assert (checked.files, checked.findings, checked.unparsed) == (2, [], [])
 
 
 def test_a_file_that_is_too_large_is_a_finding(code: Path) -> None:
