@@ -246,7 +246,7 @@ def test_a_comment_leaves_a_finding_out_and_one_that_does_not_is_a_finding(code:
     because = f"nbactl: ignore[{MISSING}] read once a year"
     (code / "a.sql").write_text(
         f"-- {because}\n{FAULT};\nSELECT game_id\nFROM nba_raw.games -- {because}\n;\n"
-        f"SELECT 1; -- {because}\n{FAULT};  -- nbactl: ignore[{MISSING}]\n"
+        f"SELECT 1; -- {because}\n{FAULT};  -- {because.partition(' read')[0]}\n"
     )
     (code / "b.py").write_text(
         f"first = 'SELECT game_id FROM nba_raw.games'  # {because}\n"
