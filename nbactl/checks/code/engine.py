@@ -148,6 +148,9 @@ def _kind(path: Path, tables: Tables | None) -> Kind:
 def _chosen(rules: Collection[str], selectable: Collection[str]) -> frozenset[str]:
     for name in rules:
         if name not in selectable:
+            if name in RULES:
+                command = "check code" if name in SELECTABLE else "bq lint"
+                raise UsageError(f"'{name}' is not a rule of this command", next_step=f"Run: nbactl {command}.")
             raise UsageError(
                 f"there is no rule '{name}'",
                 next_step=did_you_mean(name, selectable, otherwise="Run: nbactl check explain."),

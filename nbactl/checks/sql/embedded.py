@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.checks.code.rule import Hit
     from nbactl.checks.sql.tables import Tables
 
-_BLANK: Final = r"(?:\s|\\n|--[^\n]*\n|\#[^\n]*\n|/\*.*?\*/|\()*"
+_BLANK: Final = r"(?:\s|\\n|--[^\n]*\n|\#[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/|\()*"
 _FIRST: Final = r"""(?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*(?:\w+\s*){0,2}\(|MERGE\s+(?:INTO\s+)?[\w`{]
     |DELETE\s+(?:FROM\s+[\w`{]|[\w`{]\S*\s+(?:(?:AS\s+)?\w+\s+)?WHERE\s)
     |UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN)\s
@@ -27,7 +27,7 @@ _FIRST: Final = r"""(?P<word>SELECT\s|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s+AS\s*(?:\
 _FLAGS: Final = re.VERBOSE | re.IGNORECASE | re.DOTALL
 _BEGINS: Final = re.compile(_BLANK + _FIRST, _FLAGS)
 _MAY_BEGIN: Final = re.compile(
-    rb"""["'](?:\s|\\\s|\\n|\()*(?:(?:--|\#|/\*)[^\n]*\n\s*)*
+    rb"""["'](?:\s|\\\s|\\n|\(|(?:--|\#)(?:(?!\\n)[^\n])*(?:\n|\\n)|/\*(?:[^*]|\*(?!/))*\*/)*
     (?:SELECT\s|WITH\s|select\s[^"]{0,2000}?\sfrom\s|with\s+[\w`]+\s+as\s|(?i:MERGE|INSERT|DECLARE|EXPORT)\s+[\w`{]\S*\s
     |(?i:DELETE\s+FROM|BEGIN\s+TRANSACTION|UPDATE\s+\S+\s+(?:(?:AS\s+)?\w+\s+)?(?:SET|JOIN))\s|(?i:DELETE)\s+\S+\s+(?:\S+\s+){0,2}(?i:WHERE)\s
     |(?i:CREATE)\s+(?:(?i:OR|REPLACE|TEMP|TEMPORARY)\s+){0,3}(?i:TABLE|VIEW|MATERIALIZED|PROCEDURE)\s)""",
@@ -35,6 +35,10 @@ _MAY_BEGIN: Final = re.compile(
 )
 """What a file has that may hold SQL, so that others need not be parsed."""
 _IMPORTS: Final = re.compile(rb"^[ \t]*(?:from|import)\s[^\n#]*bigquery", re.IGNORECASE | re.MULTILINE)
+_OTHERS: Final = re.compile(
+    rb"^[ \t]*(?:from|import)\s[^\n#]*(?:clickhouse|duckdb|mysql|oracledb|postgres|psycopg|redshift|snowflake|sqlalchemy|sqlite|trino)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _QUOTED: Final = re.compile(r"`[\w-]+(?:\.[\w*-]+)+`")
 _NESTED: Final = 6
 _PARTS: Final = (ast.List, ast.Tuple)
@@ -52,12 +56,12 @@ class Embedded(NamedTuple):
 def look_at_python(content: bytes, tables: Tables) -> SqlFound:
     """Look at the SQL in a module. Raises SyntaxError.
 
-    A text may be meant for another database. Of one in a module that does not import BigQuery, and that has neither a
-    known table nor a name in backticks, nothing is kept.
+    A text may be meant for another database. Of one in a module that does not import BigQuery, or imports another one
+    as well, and that has neither a known table nor a name in backticks, nothing is kept.
     """
     if _MAY_BEGIN.search(content) is None:
         return SqlFound([], [], 0, [])
-    imports = _IMPORTS.search(content) is not None
+    imports = _IMPORTS.search(content) is not None and _OTHERS.search(content) is None
     hits: list[Hit] = []
     unparsed: list[Unparsed] = []
     statements = 0

@@ -99,7 +99,8 @@ def test_options_of_check_code_hold_here_too(lint: Lint, tmp_path: Path) -> None
     file = tmp_path / "sql" / "a.sql"
     file.write_text(FAULT.replace("= 'a'", "== 'a'"))
     assert lint("sql", "--rule", "cross-join")[0] == 0
-    assert lint("sql", "--rule", "bare-except")[0] == 2
+    code, _, err = lint("sql", "--rule", "bare-except")
+    assert (code, "Run: nbactl check code." in err) == (2, True)
     assert lint("sql", "--exclude", "sql/a.sql", "--rule", "cross-join")[0] == 0
     code, out, _ = lint("sql", "--format", "github")
     assert (code, len(out.splitlines())) == (1, 2)

@@ -178,10 +178,19 @@ def test_sql_in_python_is_found_with_its_holes(text: str, lines: list[int]) -> N
     assert {rule for *_, rule in hits} <= {MISSING}
 
 
+def test_a_text_that_begins_with_many_comments_takes_no_time() -> None:
+    before = time.process_time()
+    comments = "/* a */ -- b\n # c\n" * 2000
+    assert python(f"sql = {comments + 'no SQL'!r}\n") == []
+    assert [line for line, _, _ in python(f"sql = {'/* a */ (' + FAULT + ')'!r}\n")] == [1]
+    assert time.process_time() - before < 2
+
+
 def test_sql_of_another_database_in_python_is_left_alone() -> None:
     text = "db.execute('SELECT a::int FROM users, orders')\n"
     assert python(text) == []
     assert {rule for *_, rule in python(f"from google.cloud import bigquery\n{text}")} == {"not-bigquery", "cross-join"}
+    assert python(f"from google.cloud import bigquery\nimport psycopg2\n{text}") == []
 
 
 @pytest.mark.parametrize(
