@@ -36,7 +36,8 @@ _MAY_BEGIN: Final = re.compile(
 """What a file has that may hold SQL, so that others need not be parsed."""
 _IMPORTS: Final = re.compile(rb"^[ \t]*(?:from|import)\s[^\n#]*bigquery", re.IGNORECASE | re.MULTILINE)
 _OTHERS: Final = re.compile(
-    rb"^[ \t]*(?:from|import)\s[^\n#]*(?:clickhouse|duckdb|mysql|oracledb|postgres|psycopg|redshift|snowflake|sqlalchemy|sqlite|trino)",
+    rb"^[ \t]*(?:from|import)\s[^\n#]*"
+    rb"(?:clickhouse|duckdb|mysql|oracledb|postgres|psycopg|redshift|snowflake|sqlalchemy|sqlite|trino)",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED: Final = re.compile(r"`[\w-]+(?:\.[\w*-]+)+`")
