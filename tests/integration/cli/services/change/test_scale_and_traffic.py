@@ -55,10 +55,10 @@ def test_inv_13_scale_shows_what_to_expect_and_is_undone_byte_for_byte(project: 
     assert project.state() == before
 
 
-def test_scale_without_measurements_says_so_and_takes_typical_times(project: Project) -> None:
+def test_scale_without_measurements_does_not_guess_how_long_a_player_takes(project: Project) -> None:
     project.monitoring.refusals += [(403, "denied")] * 3
     shown = project.text("scale", WORKER, "--max-instances", "44", "--dry-run")
-    assert "players a minute: at most 60, now 27 (44 s each, typical, nothing was measured)" in shown
+    assert "players a minute: not known, because no request was measured" in shown
     assert "nothing was measured: " in shown
     assert project("scale", WORKER, "--max-instances", "20")["changes"] == []
 
