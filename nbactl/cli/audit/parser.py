@@ -54,7 +54,7 @@ def list_(
     return view.change_list(list_changes(opened, request), opened.clock.now(), filtered=filtered)
 
 
-@command(app, "show", examples=["nbactl audit show last || test $? = 4"])
+@command(app, "show", examples=["nbactl audit show last"])
 def show(
     ctx: typer.Context,
     entry: Annotated[str, typer.Argument(metavar="ID|last", help="Id of an entry, or `last`.", show_default=False)],

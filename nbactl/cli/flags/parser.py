@@ -219,7 +219,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
     return services_view.services_rolled_back(done, container(ctx))
 
 
-@command(app, "check", examples=["nbactl flags check", "nbactl flags check . -o json || test $? = 1"])
+@command(app, "check", examples=["nbactl flags check", "nbactl flags check . -o json"])
 def check(
     ctx: typer.Context,
     paths: Annotated[
@@ -255,9 +255,9 @@ def drift(ctx: typer.Context) -> View:
     app,
     "adopt",
     examples=[
-        "nbactl flags adopt --dry-run || test $? = 4",
-        "nbactl flags adopt query_caching --service nba-phase3-analytics-processors || test $? = 4",
-        "nbactl flags adopt --undo last --dry-run || test $? = 4",
+        "nbactl flags adopt --dry-run",
+        "nbactl flags adopt query_caching --service nba-phase3-analytics-processors",
+        "nbactl flags adopt --undo last --dry-run",
     ],
 )
 def adopt(  # noqa: PLR0917 - Typer reads them one by one
@@ -294,9 +294,9 @@ def adopt(  # noqa: PLR0917 - Typer reads them one by one
     app,
     "sync",
     examples=[
-        "nbactl flags sync --dry-run || test $? = 4",
-        "nbactl flags sync query_caching --service nba-phase3-analytics-processors || test $? = 4",
-        "nbactl flags sync --undo last --dry-run || test $? = 4",
+        "nbactl flags sync --dry-run",
+        "nbactl flags sync query_caching --service nba-phase3-analytics-processors",
+        "nbactl flags sync --undo last --dry-run",
     ],
 )
 def sync(  # noqa: PLR0917 - Typer reads them one by one

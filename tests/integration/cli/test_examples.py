@@ -7,7 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -142,8 +142,15 @@ _BEFORE = {
 }
 """What an operator did before the examples that begin so."""
 _UNDO = "nbactl bq apply --undo"
-_FINDS_GAPS = "nbactl expect"
-"""Only the first three phases were run."""
+_ENDS = {
+    "nbactl expect": 1,  # only the first three phases were run
+    "nbactl flags check . -o json": 1,
+    **dict.fromkeys(("nbactl flags adopt", "nbactl flags sync"), 4),
+    **{f"nbactl services {verb}": 4 for verb in ("env", "scale", "traffic", "rollback", "apply", "undo")},
+}
+"""How examples end that begin so, where that is not 0: here nothing is deployed, and nothing was changed."""
+_OF_SERVICES = tuple(f"nbactl services {verb}" for verb in ("list", "show", "health", "smoke", "diff"))
+"""Commands that look at deployed services, of which there are none on one machine while `up` does not run."""
 _OF_LOGS = ("nbactl logs", "nbactl services logs")
 """Commands about the logs of services, which log nothing while `up` does not run."""
 _OF_JOBS = ("nbactl bq costs", "nbactl bq quotas", "nbactl bq cache")
@@ -164,31 +171,38 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
     if example.startswith(_UNDO):
         (used / "games.sql").write_text("CREATE TABLE nba_raw.games (season STRING) CLUSTER BY season")
         assert _run("nbactl bq apply --schema games.sql --yes", used).returncode == 3  # clustered; the rest is refused
+    with _place(example, used, request) as variables:
+        done = _run(example, used, variables)
+    expected = next((code for beginning, code in _ENDS.items() if example.startswith(beginning)), 0)
+    assert done.returncode == expected, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def _place(example: str, used: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Serve the project that an example is about, if it is about one; yields the variables of the command."""
+    gcp = {"NBACTL_TARGET": "gcp", "NBACTL_PROJECT": PROJECT, "NBACTL_YES": "1"}
     if example.startswith(_OF_JOBS) or (example.startswith("nbactl bq lint") and "--target gcp" in example):
-        with job_days(1, project="nba-props-platform") as days:
+        with job_days(1, project=PROJECT) as days:
             days.go_to(0.9)
             days.read(GIB, task="phase3", workflow="nightly")
-            where = {"TARGET": "gcp", "PROJECT": days.project, "LOCATION": LOCATION}
-            variables = {
-                "BIGQUERY_EMULATOR_HOST": days.server.address,
-                "FIRESTORE_EMULATOR_HOST": request.getfixturevalue("firestore_address"),
-                **{f"NBACTL_{name}": value for name, value in where.items()},
-            }
-            done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
+            store = {"FIRESTORE_EMULATOR_HOST": request.getfixturevalue("firestore_address")}
+            yield {**gcp, **store, "NBACTL_LOCATION": LOCATION, "BIGQUERY_EMULATOR_HOST": days.server.address}
+    elif example.startswith(_OF_SERVICES):
+        with cloud_run_server() as cloud, service_routes() as routes:
+            for name in load_config(used).workflows.declared_services:
+                cloud.deploy(name, {"LOG_LEVEL": "info"})
+                cloud.set_env(name, LOG_LEVEL="debug")
+                routes.serve(cloud, name)
+                routes.answers[name, "/ready"] = (200, {"ready": True})
+            store = {"FIRESTORE_EMULATOR_HOST": request.getfixturevalue("firestore_address")}
+            yield {**gcp, **store, "CLOUD_RUN_EMULATOR_HOST": cloud.address}
     elif example.startswith(_OF_LOGS):
         with cloud_logging_server() as logging, cloud_run_server() as cloud:
             cloud.deploy("prediction-worker", {})
-            variables = {
-                "LOGGING_EMULATOR_HOST": logging.address,
-                "CLOUD_RUN_EMULATOR_HOST": cloud.address,
-                "NBACTL_TARGET": "gcp",
-                "NBACTL_PROJECT": PROJECT,
-            }
-            done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
+            yield {**gcp, "LOGGING_EMULATOR_HOST": logging.address, "CLOUD_RUN_EMULATOR_HOST": cloud.address}
     else:
-        done = _run(example, used)
-    assert done.returncode == (1 if example.startswith(_FINDS_GAPS) else 0), done.stderr
-    assert "Traceback" not in done.stderr
+        yield {}
 
 
 def _run(line: str, directory: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for the
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 
 
-@command(env, "diff", examples=["nbactl services env diff || test $? -eq 4"])
+@command(env, "diff", examples=["nbactl services env diff"])
 def env_diff(
     ctx: typer.Context,
     services: ServicesArgument = None,
@@ -60,8 +60,8 @@ def env_diff(
     env,
     "set",
     examples=[
-        "nbactl services env set prediction-worker LOG_LEVEL=debug --dry-run || test $? -eq 4",
-        "nbactl services env set prediction-worker LOG_LEVEL=info --remove TRACE || test $? -eq 4",
+        "nbactl services env set prediction-worker LOG_LEVEL=debug --dry-run",
+        "nbactl services env set prediction-worker LOG_LEVEL=info --remove TRACE",
     ],
 )
 def env_set(  # noqa: PLR0917 - Typer reads them one by one
@@ -102,7 +102,7 @@ def env_set(  # noqa: PLR0917 - Typer reads them one by one
 @command(
     app,
     "scale",
-    examples=["nbactl services scale prediction-worker --max-instances 40 --dry-run || test $? -eq 4"],
+    examples=["nbactl services scale prediction-worker --max-instances 40 --dry-run"],
 )
 def scale(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
@@ -137,8 +137,8 @@ def scale(  # noqa: PLR0917 - Typer reads them one by one
     app,
     "traffic",
     examples=[
-        "nbactl services traffic prediction-worker --to-latest --dry-run || test $? -eq 4",
-        "nbactl services traffic prediction-worker --to prediction-worker-00007-abc=10 --to latest || test $? -eq 4",
+        "nbactl services traffic prediction-worker --to-latest --dry-run",
+        "nbactl services traffic prediction-worker --to prediction-worker-00007-abc=10 --to latest",
     ],
 )
 def traffic(  # noqa: PLR0917 - Typer reads them one by one
@@ -176,8 +176,8 @@ def traffic(  # noqa: PLR0917 - Typer reads them one by one
     app,
     "rollback",
     examples=[
-        "nbactl services rollback prediction-worker --dry-run || test $? -eq 4",
-        "nbactl services rollback prediction-worker --gradual --reason 'slow answers' || test $? -eq 4",
+        "nbactl services rollback prediction-worker --dry-run",
+        "nbactl services rollback prediction-worker --gradual --reason 'slow answers'",
     ],
 )
 def rollback(  # noqa: PLR0917 - Typer reads them one by one
@@ -205,7 +205,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
     return view.services_changed(done, here)
 
 
-@command(app, "apply", examples=["nbactl services apply --dry-run || test $? -eq 4"])
+@command(app, "apply", examples=["nbactl services apply --dry-run"])
 def apply(
     ctx: typer.Context, services: ServicesArgument = None, reason: ReasonOption = None, dry_run: DryRunOption = False
 ) -> View:
@@ -223,7 +223,7 @@ def apply(
     )
 
 
-@command(app, "undo", examples=["nbactl services undo last --dry-run || test $? -eq 4"])
+@command(app, "undo", examples=["nbactl services undo last --dry-run"])
 def undo(
     ctx: typer.Context,
     change: Annotated[
