@@ -175,7 +175,7 @@ def with_one_variable(project: OnGoogle) -> None:
     """Deploy the service with `--set-env-vars LOG_LEVEL=debug`, which replaces all plain variables by one."""
     (container,) = project.cloud.services[ANALYTICS]["template"]["containers"]
     kept = [entry for entry in container["env"] if "valueSource" in entry]
-    changed = {**container, "env": [*kept, {"name": "LOG_LEVEL", "value": "debug"}]}
+    changed = {**container, "env": [{"name": "LOG_LEVEL", "value": "debug"}, *kept]}
     project.cloud.redeploy(ANALYTICS, by=CI, containers=[changed])
 
 
