@@ -56,7 +56,8 @@ def letter_list(found: LetterList) -> View:
                 optional=["attempts", "replays", "age", "reason"],
             )
         for name, number in collected.moved.items():
-            console.note(f"Saved {count(number)} of {name}; they are acknowledged there.")
+            are = "it is" if number == 1 else "they are"
+            console.note(f"Saved {count(number)} of {name}; {are} acknowledged there.")
         for name in collected.more:
             console.note(f"More messages wait in {name}: run the same command again.")
         console.showing(len(found.letters), found.total, "messages", more="--limit shows more.")

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.bootstrap import Container
+from nbactl.bootstrap.jobs import read_jobs
 from nbactl.bootstrap.reporting import make_alert_rules, make_report_sources
+from nbactl.cli.jobs.view import job_list
 from nbactl.cli.main import main
+from nbactl.cli.show.text import cell_width
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.ports.documents import Query, Update
 from tests.kit.scheduler_server import TIMEOUT
+from tests.kit.shown import terminal
 
 if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
@@ -81,6 +85,16 @@ def test_incident_12_is_found_by_list_and_mended_by_apply(project: Project) -> N
     assert project("apply")["applied"] is False
     assert project.scheduler.changes() == sent
     project("diff", "--detailed-exitcode")
+
+
+def test_the_list_fits_into_a_narrow_terminal_and_gives_reasons_in_words(project: Project) -> None:
+    stage_incident_12(project)
+    with Container(load_settings({}, os.environ, project.folder), environ=os.environ) as app:
+        view = job_list(read_jobs(app), app.settings)
+    shown = terminal(view.show)
+    table, _, findings = shown.partition("✗")
+    assert max(map(cell_width, table.splitlines())) <= 80
+    assert "http://127.0.0.1:9/export does not answer: Connection refused" in findings
 
 
 def test_a_plan_changes_nothing(project: Project) -> None:

@@ -140,7 +140,7 @@ def test_incident_11_a_green_health_does_not_hide_a_route_that_fails(deployed: D
     assert "Its /health is green all the same." in lines[COORDINATOR]
     assert "works" in lines[EXPORT]
     assert "no smoke" in lines[SCRAPERS]
-    assert "1 service is not working" in done.stderr
+    assert f"1 service is not working\n  next:  nbactl logs first-error {COORDINATOR}" in done.stderr
     pushed = [body for name, method, _, _, body in deployed.routes.calls if (name, method) == (EXPORT, "POST")]
     assert pushed[0]["message"]["data"] == "eyJ0YXJnZXRfZGF0ZSI6ICJ4In0="
     assert deployed.nbactl("smoke", EXPORT).returncode == 0

@@ -55,6 +55,10 @@ def test_inv_13_scale_shows_what_to_expect_and_is_undone_byte_for_byte(project: 
     assert project.state() == before
 
 
+def test_what_to_expect_is_shown_once_with_the_question(project: Project) -> None:
+    assert project.text("scale", WORKER, "--max-instances", "40").count("workers: ") == 1
+
+
 def test_scale_without_measurements_does_not_guess_how_long_a_player_takes(project: Project) -> None:
     project.monitoring.refusals += [(403, "denied")] * 3
     shown = project.text("scale", WORKER, "--max-instances", "44", "--dry-run")
