@@ -51,6 +51,12 @@ Baseline = Annotated[
 UpdateBaseline = Annotated[
     bool, typer.Option("--update-baseline", help="Take findings that are gone out of the baseline, or create its file.")
 ]
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Files, or folders with some; this folder by default.", metavar="[PATH]...", show_default=False
+    ),
+]
 Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", help="Leave out a file or folder. Repeatable.", metavar="PATH")
 ]

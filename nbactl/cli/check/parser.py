@@ -15,6 +15,7 @@ from nbactl.cli.check.options import (
     Exclude,
     Fix,
     Format,
+    Paths,
     Since,
     UpdateBaseline,
     all_rules,
@@ -39,12 +40,7 @@ app = group()
 )
 def code(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="Files, or folders with some; this folder by default.", metavar="[PATH]...", show_default=False
-        ),
-    ] = None,
+    paths: Paths = None,
     rule: Annotated[
         list[str] | None,
         typer.Option("--rule", help="Only this rule; can be repeated.", metavar="RULE", autocompletion=code_rules),

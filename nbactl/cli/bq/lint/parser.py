@@ -17,6 +17,7 @@ from nbactl.cli.check.options import (
     Exclude,
     Fix,
     Format,
+    Paths,
     Since,
     UpdateBaseline,
     checked_format,
@@ -35,12 +36,7 @@ EXAMPLES = (
 
 def lint(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="Files, or folders with some; this folder by default.", metavar="[PATH]...", show_default=False
-        ),
-    ] = None,
+    paths: Paths = None,
     schema: Annotated[
         list[str] | None,
         typer.Option(
