@@ -96,6 +96,9 @@ def _guarded(session: Session) -> int:
 def _unexpected(session: Session, error: Exception) -> int:
     """Report what the system refused as an error, and everything else as a bug with a crash report."""
     _show_traceback(session, error)
+    if isinstance(error, FileNotFoundError) and not _has_working_directory():
+        step = "Change to a directory that exists, and run the command again."
+        return _report(session, UsageError("the working directory was deleted", next_step=step))
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         return _report(session, _as_system_error(error))
     from nbactl.cli.crash import report_crash  # noqa: PLC0415 - only a bug needs it
@@ -104,6 +107,14 @@ def _unexpected(session: Session, error: Exception) -> int:
     bug = report_crash(error, session.argv, settings.origins, settings.state_dir)
     _notify_sinks(session, error)
     return _report(session, bug)
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - whether it is there
+    except FileNotFoundError:
+        return False
+    return True
 
 
 _SYSTEM: Final = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl import __version__
+from nbactl.cli.main import main
 from tests.integration.cli.conftest import environment
 from tests.kit.called import call_nbactl
 from tests.kit.sentry_server import SentryServer
@@ -409,3 +410,14 @@ def test_signals_end_a_command_with_their_code(tmp_path: Path, number: int, code
     assert process.returncode == code
     assert err == f"error: {word}\n"
     assert json.loads(out)["error"]["code"] == "interrupted"
+
+
+def test_a_deleted_working_directory_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["flags", "list"]) == 2
+    assert "the working directory was deleted" in capsys.readouterr().err
