@@ -160,6 +160,10 @@ class DeployedServices(Protocol):
         """Return the revisions of a service that still exist, the newest first. Raises NotFoundError."""
         ...
 
+    def check(self, name: str, edit: ServiceEdit) -> None:
+        """Raise what `change` would raise for this edit before it sends anything; change nothing."""
+        ...
+
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
         """Change a service; return it as read back, once the change is in force.
 

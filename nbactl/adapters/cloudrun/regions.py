@@ -42,6 +42,9 @@ class RegionalServices:
     def revisions(self, name: str) -> Sequence[Revision]:
         return self._of(name).revisions(name)
 
+    def check(self, name: str, edit: ServiceEdit) -> None:
+        self._of(name).check(name, edit)
+
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
         return self._of(name).change(name, edit, expected_version=expected_version)
 

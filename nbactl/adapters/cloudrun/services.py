@@ -62,6 +62,10 @@ class CloudRunServices:
             self._read(name)  # an unknown service has none either
         return sorted(found, key=lambda revision: (revision.created_at, revision.name), reverse=True)
 
+    def check(self, name: str, edit: ServiceEdit) -> None:
+        check_edit(edit)
+        self._prepare(name, self._read(name), edit)
+
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
         check_edit(edit)
         before = self._read(name)

@@ -86,6 +86,13 @@ class LocalServices:
         query = Query(f"{service_path(name)}/revisions", order=(Order("number", descending=True),))
         return [read_revision(document).as_revision() for document in self._documents.query(query)]
 
+    def check(self, name: str, edit: ServiceEdit) -> None:
+        check_edit(edit)
+        check_here(edit)
+        self._documents.transaction(
+            lambda transaction: self._prepare(*self._within(transaction, name), edit, transaction)
+        )
+
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
         check_edit(edit)
         check_here(edit)
@@ -119,31 +126,41 @@ class LocalServices:
 
     def _write(self, transaction: Transaction, name: str, edit: ServiceEdit, expected: str) -> int | None:
         """Write what is wanted; return its generation, None if everything is so already."""
+        service, newest = self._within(transaction, name)
+        if str(service.generation) != expected:
+            raise _changed_by(service, "It was changed after it was read for this change")
+        prepared = self._prepare(service, newest, edit, transaction)
+        if prepared is None:
+            return None
+        after, revision = prepared
+        transaction.write(*([save(after)] if revision is None else add(after, revision)))
+        return after.generation
+
+    def _within(self, transaction: Transaction, name: str) -> tuple[ServiceRecord, RevisionRecord]:
         found = read_within(transaction, name) if name and "/" not in name else None
         if found is None:
             raise self._unknown(name)
-        service, newest = found
-        if str(service.generation) != expected:
-            raise _changed_by(service, "It was changed after it was read for this change")
+        return found
+
+    def _prepare(
+        self, service: ServiceRecord, newest: RevisionRecord, edit: ServiceEdit, transaction: Transaction
+    ) -> tuple[ServiceRecord, RevisionRecord | None] | None:
+        """Return the service after a change, and its new revision if it gets one; None if everything is so already."""
         now = self._clock.now()
         if edit.traffic is not None:
             shares = tuple(share for share in edit.traffic if share.percent)
             if shares == tuple(service.traffic):
                 return None
             self._check_target(transaction, service, shares[0].revision)
-            after = service.changed(now, self._who, traffic=shares)
-            self._require_up(name)
-            transaction.write(save(after))
-            return after.generation
+            self._require_up(service.name)
+            return service.changed(now, self._who, traffic=shares), None
         env = merged(newest, edit)
         settings = merged_settings(newest, edit)
         if list(env.items()) == list(newest.env.items()) and settings == newest.settings:
             return None
+        self._require_up(service.name)
         after = service.changed(now, self._who, latest=newest.number + 1)
-        revision = RevisionRecord(name, after.latest, now, self._who, env, newest.secrets, settings)
-        self._require_up(name)
-        transaction.write(*add(after, revision))
-        return after.generation
+        return after, RevisionRecord(service.name, after.latest, now, self._who, env, newest.secrets, settings)
 
     @staticmethod
     def _check_target(transaction: Transaction, service: ServiceRecord, revision: str | None) -> None:

@@ -20,6 +20,7 @@ from nbactl.errors import (
     UnavailableError,
     UsageError,
 )
+from nbactl.ports.services import ServiceEdit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,6 +131,7 @@ def change_services(
     """
     for service in services:
         _warn_of_service(service, work)
+    _refuse_before(app, work, alone=len(services) == 1)
     log, unfinished = _open_log(app, work)
     continues = app.service_changes.continued(unfinished, work.plans)
     names = {service.name for service in services}
@@ -256,6 +258,23 @@ def unsettled(service: DeployedService) -> ServiceOutcome | None:
     else:
         return None
     return ServiceOutcome(service.name, error=error)
+
+
+def _refuse_before(app: Container, work: ServicesWork, *, alone: bool) -> None:
+    """Take out of the work what its service would refuse, before anything is asked or saved.
+
+    Raises the error of a service that is changed `alone`; of several, the others are changed.
+    """
+    for plan in list(work.plans):
+        steps = [ServiceEdit(traffic=shares) for shares in plan.through]
+        try:
+            for edit in (*steps, plan.after):
+                app.deployed_services.check(plan.service, edit)
+        except (DataError, NotFoundError, PreconditionError) as error:
+            if alone:
+                raise
+            work.plans.remove(plan)
+            work.failed.append(ServiceOutcome(plan.service, error=error))
 
 
 def _warn_of_service(service: DeployedService, work: ServicesWork) -> None:

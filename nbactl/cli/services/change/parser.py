@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from nbactl.cli.services.change import view
 from nbactl.cli.services.group import app, env
 from nbactl.cli.show.render import View
 from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ServiceArgument = Annotated[
     str,
@@ -91,8 +94,7 @@ def env_set(  # noqa: PLR0917 - Typer reads them one by one
     """
     from nbactl.cli.services.change.values import command as values
 
-    pairs = dict(_variable(text) for text in variables or ())
-    request = values.EnvSetRequest(service, pairs, tuple(remove or ()), restore, reason, dry_run)
+    request = values.EnvSetRequest(service, _variables(variables or ()), tuple(remove or ()), restore, reason, dry_run)
     here = container(ctx)
     return view.services_changed(
         values.set_variables(here, request, confirm=asking(ctx), report=view.progress(ctx)), here
@@ -257,6 +259,14 @@ def changes(
 
     here = container(ctx, reads_only=True)
     return view.change_list(list_changes(here, service, limit), here)
+
+
+def _variables(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [_variable(text) for text in texts]
+    values = dict(pairs)
+    if twice := sorted({name for name, value in pairs if value != values[name]}):
+        raise UsageError(f"{', '.join(twice)}: given with two values", next_step="Give each variable once.")
+    return values
 
 
 def _variable(text: str) -> tuple[str, str]:

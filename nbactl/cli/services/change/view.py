@@ -113,7 +113,8 @@ def change_list(found: ChangeList, app: Container) -> View:
 
     def show(console: Console) -> None:
         if not found.changes:
-            console.note("No change of services was made from here.")
+            what = "services" if found.service is None else found.service
+            console.note(f"No change of {what} was made from here.")
             return
         rows = [
             (
@@ -127,7 +128,8 @@ def change_list(found: ChangeList, app: Container) -> View:
             )
             for change in found.changes
         ]
-        console.table(("change", "at (UTC)", "by", "state", "what", "services", "reason"), rows)
+        columns = ("change", "at (UTC)", "by", "state", "what", "services", "reason")
+        console.table(columns, rows, optional=("reason", "by", "at (UTC)", "services"))
         console.note(f"To undo one: {undo_command(app, 'ID')}")
 
     return View({"changes": items}, show, items="changes")

@@ -41,4 +41,11 @@ def test_a_service_of_up_is_changed_rolled_back_and_undone(
         assert (after.env, after.env_order, after.traffic) == (before.env, before.env_order, before.traffic)
         assert call("env", "set", "worker", "API_KEY=1", code=2)["code"] == "usage"
         assert call("scale", "worke", "--max-instances", "2", code=4)["next"] == "Did you mean 'worker'?"
+        for refused in (
+            ("scale", "worker", "--min-instances", "20"),
+            ("traffic", "worker", "--to", f"{before.latest_ready_revision}=50", "--to", "latest"),
+            ("rollback", "worker", "--gradual"),
+        ):
+            for given in (refused, (*refused, "--dry-run")):
+                assert call(*given, code=1)["message"].endswith(("too many for this machine", "are not split"))
     assert [each["state"] for each in call("changes")["changes"]] == ["done", "done", "undone", "undone"]

@@ -63,6 +63,7 @@ def test_inv_13_a_dry_run_and_no_terminal_send_nothing(project: Project, monkeyp
         ((WORKER, "NOTE=https://me:tok-12345@host"), 2, "NOTE looks like a secret"),
         ((WORKER, "--remove", "PASSWORD"), 2, "PASSWORD looks like a secret"),
         ((WORKER, "KEYS=1", "--remove", "KEYS"), 2, "both set and removed"),
+        ((WORKER, "A=1", "A=2"), 2, "A: given with two values"),
         ((WORKER,), 2, "nothing is to be set"),
         ((WORKER, "oops"), 2, "not NAME=VALUE"),
         ((WORKER, "KEPT_ELSEWHERE=1"), 6, "comes from a secret"),
