@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nbactl.errors import NbactlError, NotAuthorisedError, NotFoundError, UnavailableError
+from nbactl.core._support.names import did_you_mean
+from nbactl.errors import NbactlError, NotAuthorisedError, NotFoundError, PreconditionError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,24 @@ def declared_specs(app: Container) -> dict[str, DeployedSpec]:
         return {}
     file = app.config.workflows
     return {name: file.services.get(name, DeployedSpec()) for name in file.declared_services}
+
+
+def require_declared(app: Container, names: Sequence[str] = ()) -> None:
+    """Raise PreconditionError on target local, where nothing is declared, and NotFoundError for an undeclared name."""
+    if not app.target.HAS_DEPLOYED_SERVICES:
+        raise PreconditionError(
+            "on target local nothing is declared of services",
+            cause="`services:` in workflows.yaml is about target gcp.",
+            next_step="Give --target gcp, or see what runs here: nbactl services list",
+        )
+    declared = declared_specs(app)
+    for name in names:
+        if name not in declared:
+            raise NotFoundError(
+                f"{name} is not declared in workflows.yaml",
+                cause="Only what is declared can be compared.",
+                next_step=did_you_mean(name, declared),
+            )
 
 
 def smoke_of(app: Container, name: str) -> SmokeSpec | None:

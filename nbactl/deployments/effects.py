@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.deployments.prices import instance_prices
 from nbactl.frozen import frozen
+from nbactl.ports.service_rules import processes_of
 from nbactl.ports.services import Resources
 
 if TYPE_CHECKING:
@@ -107,6 +108,14 @@ def scale_effect(service: DeployedService, wanted: Settings, measured: Mapping[s
         assumed=service.resources is None,
         as_of=prices.as_of.isoformat(),
     )
+
+
+def process_effect(service: DeployedService, wanted: Settings) -> str:
+    """Return what new settings mean for a service of `nbactl up`, for a person."""
+    after: Settings = {**service.settings, **wanted}
+    concurrency = after.get("concurrency")
+    most = "as many requests as come" if concurrency is None else f"{concurrency:g} requests"
+    return f"processes: {processes_of(after)}, now {processes_of(service.settings)}; each takes {most} at once"
 
 
 def typical_seconds(measured: Mapping[str, RequestStats]) -> float | None:

@@ -35,6 +35,13 @@ _LEAST: Final[dict[SettingName, int]] = {
 _MOST: Final[dict[SettingName, int]] = {"concurrency": MAX_CONCURRENCY, "timeout": MAX_TIMEOUT}
 
 
+def processes_of(settings: Settings) -> int:
+    """Return how many processes of `nbactl up` serve: it does not scale with the load, so it is the fewest that may."""
+    fewest = max(1, int(settings.get("min_instances") or 0))
+    most = settings.get("max_instances")
+    return fewest if most is None else min(fewest, int(most))
+
+
 def check_edit(edit: ServiceEdit) -> None:
     """Raise DataError for an edit that no service takes."""
     if edit.traffic is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.localrun.rules import instances_of
 from nbactl.core._support.faults import reach
+from nbactl.ports.service_rules import processes_of
 from nbactl.services.instance import Program
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Deployer:
             revision,
             lambda shared, own: self._command(found, shared, own),
             {**self._environ, **found.env},
-            instances_of(found.settings) if serves else 1,
+            processes_of(found.settings) if serves else 1,
         )
         if service.serving:
             self._supervisor.say(service.name, "INFO", f"starting {revision}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core.observe.masking import is_secret_name
 from nbactl.errors import DataError
-from nbactl.ports.service_rules import check_count, check_settings
+from nbactl.ports.service_rules import check_count, check_settings, processes_of
 
 if TYPE_CHECKING:
     from nbactl.adapters.localrun.records import RevisionRecord
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 MOST_INSTANCES: Final = 16
 """Processes of one service: more would only slow this machine down."""
-
-
-def instances_of(settings: Settings) -> int:
-    """Return how many processes serve: this machine does not scale with the load, so it is the fewest that may."""
-    fewest = max(1, int(settings.get("min_instances") or 0))
-    most = settings.get("max_instances")
-    return fewest if most is None else min(fewest, int(most))
 
 
 def check_here(edit: ServiceEdit) -> None:
@@ -48,7 +41,7 @@ def merged_settings(newest: RevisionRecord, edit: ServiceEdit) -> Settings:
     settings: Settings = {**newest.settings, **edit.settings}
     settings["min_instances"] = settings["min_instances"] or 0
     check_settings(newest.service, settings)
-    if (wanted := instances_of(settings)) > MOST_INSTANCES:
+    if (wanted := processes_of(settings)) > MOST_INSTANCES:
         raise DataError(
             f"{wanted} processes of one service are too many for this machine",
             cause=f"At most {MOST_INSTANCES} are started.",

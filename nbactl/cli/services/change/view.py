@@ -40,8 +40,9 @@ def progress(ctx: typer.Context, wording: ChangeWording = SERVICES) -> Callable[
         if not isinstance(event, ServiceOutcome):
             console.note(Styled("undo: ", "cyan"), undo_command(container(ctx), event.id, wording))
             if any(change.after.traffic is None for change in event.services):
+                platform = "Cloud Run" if container(ctx).target.HAS_DEPLOYED_SERVICES else "`nbactl up`"
                 console.note(
-                    f"Waiting for the new revisions. Ctrl-C does not stop Cloud Run; to check: {wording.check}"
+                    f"Waiting for the new revisions. Ctrl-C does not stop {platform}; to check: {wording.check}"
                 )
         elif event.error is not None:
             console.error(event.error)

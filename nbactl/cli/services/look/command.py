@@ -9,18 +9,18 @@ from nbactl.bootstrap.deployed import (
     declared_specs,
     make_prober,
     recorded_changes,
+    require_declared,
     services_by_region,
     smoke_of,
     survey_services,
 )
 from nbactl.config.deployed import DeployedSpec
 from nbactl.config.repository import commit_age
-from nbactl.core._support.names import did_you_mean
 from nbactl.deployments.desired import commit_of, desired_state, differences, tag_of
 from nbactl.deployments.history import Past, ages
 from nbactl.deployments.parallel import at_once
 from nbactl.deployments.survey import examine
-from nbactl.errors import NbactlError, NotFoundError, PreconditionError
+from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -136,20 +136,7 @@ def smoke_services(app: Container, names: Sequence[str]) -> Iterator[SmokeReport
 
 def diff_services(app: Container, names: Sequence[str]) -> ServicesDiff:
     """Compare the declared services with what is deployed. Raises NotFoundError for a name that is not declared."""
-    if not app.target.HAS_DEPLOYED_SERVICES:
-        raise PreconditionError(
-            "on target local nothing is declared of services",
-            cause="`services:` in workflows.yaml is about target gcp.",
-            next_step="Give --target gcp, or see what runs here: nbactl services list",
-        )
-    declared = declared_specs(app)
-    for name in names:
-        if name not in declared:
-            raise NotFoundError(
-                f"{name} is not declared in workflows.yaml",
-                cause="Only what is declared can be compared.",
-                next_step=did_you_mean(name, declared),
-            )
+    require_declared(app, names)
     return ServicesDiff(survey_services(app, names), tuple(names))
 
 

@@ -11,7 +11,7 @@ from nbactl.cli.services.change.command import ServicesChanged, change_services,
 from nbactl.cli.services.change.values.command import add_plan
 from nbactl.core._support.durations import format_duration
 from nbactl.deployments.changes import no_report
-from nbactl.deployments.effects import scale_effect
+from nbactl.deployments.effects import process_effect, scale_effect
 from nbactl.deployments.plan import ServicesWork
 from nbactl.errors import NotAuthorisedError, UnavailableError, UsageError
 from nbactl.ports.services import ServiceEdit
@@ -63,7 +63,11 @@ def scale_service(
     work = ServicesWork()
     add_plan(work, service, ServiceEdit(settings=wanted))
     measured, seen = _measured(app, service.name, work) if work.plans else ({}, None)
-    effects = [*scale_effect(service, wanted, measured).sentences(), *([seen] if seen else [])] if work.plans else []
+    effects: list[str] = []
+    if work.plans:
+        here = app.target.HAS_DEPLOYED_SERVICES
+        expected = scale_effect(service, wanted, measured).sentences() if here else [process_effect(service, wanted)]
+        effects += [*expected, *([seen] if seen else [])]
     if work.plans and not request.dry_run:
         look = command_line(app.settings, "services", "show", service.name)
         effects.append(f"to see what it does, in some minutes: {look}")

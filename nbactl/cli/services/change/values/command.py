@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.deployed import declared_specs
+from nbactl.bootstrap.deployed import declared_specs, require_declared
 from nbactl.cli.ask import proceed
 from nbactl.cli.services.change.command import ServicesChanged, change_services, declared_service, unsettled
 from nbactl.core._support.names import did_you_mean
@@ -76,6 +76,7 @@ class EnvDiff:
 
 def diff_variables(app: Container, names: Sequence[str] = ()) -> EnvDiff:
     """Compare the variables that workflows.yaml declares. Raises NotFoundError where it declares none."""
+    require_declared(app, names)
     specs = {name: spec for name, spec in declared_specs(app).items() if spec.env}
     services, missing = _deployed(app, names, [name for name in specs if not names or name in names])
     if not services and not missing:
@@ -95,7 +96,7 @@ def set_variables(
     app: Container, request: EnvSetRequest, *, confirm: Confirm = proceed, report: Report = no_report
 ) -> ServicesChanged:
     """Set and remove variables of a service by name."""
-    changes = _checked(request)
+    changes = _checked(app, request)
     service = declared_service(app, request.service)
     if service.unreadable:
         raise DataError(service.unreadable, next_step="Deploy it with a port at exactly one container.")
@@ -105,14 +106,14 @@ def set_variables(
             raise PreconditionError(
                 f"{name} of {service.name} comes from a secret, and is not changed",
                 cause="A value set here would replace it, and undoing that would need the secret's name and version.",
-                next_step=f"Remove it first: {app.gcloud('update', service.name, '--remove-secrets', name)}",
+                next_step=_secret_step(app, service.name, "Remove it first", "--remove-secrets", name),
                 details={"service": service.name, "variable": name},
             )
         if (value := service.env.get(name)) is not None and mask(value) != value:
             raise PreconditionError(
                 f"the value of {name} of {service.name} looks like a secret, and is not changed",
                 cause="Its present value would be kept with the change, so that it can be undone.",
-                next_step=f"Keep it in Secret Manager: {app.gcloud('update', service.name, '--update-secrets')}",
+                next_step=_secret_step(app, service.name, "Keep it in Secret Manager", "--update-secrets"),
                 details={"service": service.name, "variable": name},
             )
     work.warnings += [f"{name} is not set on {service.name}" for name in request.remove if name not in service.env]
@@ -142,6 +143,7 @@ def apply_declared(
     app: Container, request: ApplyDeclaredRequest, *, confirm: Confirm = proceed, report: Report = no_report
 ) -> ServicesChanged:
     """Give services the variables and settings that workflows.yaml declares of them."""
+    require_declared(app)
     specs = declared_specs(app)
     declaring = [name for name, spec in specs.items() if _declares(desired_state(spec, app.config.timeouts))]
     services, missing = _deployed(app, request.services, [*(request.services or declaring)])
@@ -195,7 +197,7 @@ def _left_alone(work: ServicesWork, service: DeployedService, found: Difference)
     return True
 
 
-def _checked(request: EnvSetRequest) -> dict[str, str | None]:
+def _checked(app: Container, request: EnvSetRequest) -> dict[str, str | None]:
     """Return the changes by name. Raises UsageError for what cannot be set on any service."""
     if both := sorted(request.values.keys() & set(request.remove)):
         raise UsageError(f"{', '.join(both)}: both set and removed", next_step="Choose one of them.")
@@ -207,7 +209,7 @@ def _checked(request: EnvSetRequest) -> dict[str, str | None]:
             raise UsageError(
                 f"{name} looks like a secret, and is not changed as a plain variable",
                 cause="Anyone who can see the service could read it, and its value would be kept with the change.",
-                next_step=f"Keep it in Secret Manager: gcloud run services update {request.service} --update-secrets",
+                next_step=_secret_step(app, request.service, "Keep it in Secret Manager", "--update-secrets"),
                 details={"variable": name},
             )
     try:
@@ -215,6 +217,13 @@ def _checked(request: EnvSetRequest) -> dict[str, str | None]:
     except DataError as error:
         raise UsageError(error.message, next_step="Leave it out, or correct it.", details=error.details) from error
     return changes
+
+
+def _secret_step(app: Container, service: str, what: str, *options: str) -> str:
+    """Return where a secret is changed."""
+    if not app.target.HAS_DEPLOYED_SERVICES:
+        return "Set it where `nbactl up` is started, and start that again."
+    return f"{what}: {app.gcloud('update', service, *options)}"
 
 
 def _declares(desired: Desired) -> bool:

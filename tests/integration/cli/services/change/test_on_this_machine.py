@@ -41,6 +41,17 @@ def test_a_service_of_up_is_changed_rolled_back_and_undone(
         assert (after.env, after.env_order, after.traffic) == (before.env, before.env_order, before.traffic)
         assert call("env", "set", "worker", "API_KEY=1", code=2)["code"] == "usage"
         assert call("scale", "worke", "--max-instances", "2", code=4)["next"] == "Did you mean 'worker'?"
+        scaled = call("scale", "worker", "--min-instances", "2", "--concurrency", "4", "--dry-run")
+        assert scaled["effects"][0] == "processes: 2, now 1; each takes 4 requests at once"
+        assert not any("$" in effect for effect in scaled["effects"])
+        for declared in (("diff",), ("env", "diff"), ("apply",)):
+            assert call(*declared, code=6)["message"] == "on target local nothing is declared of services"
+        assert main(["services", "env", "set", "worker", "LOG_LEVEL=debug"]) == 0
+        written = "".join(capsys.readouterr())
+        assert "Ctrl-C does not stop `nbactl up`" in written
+        assert "Cloud Run" not in written
+        call("undo", "last")
+        assert call("env", "set", "worker", "SOME_TOKEN=1", code=2)["next"].startswith("Set it where `nbactl up`")
         for refused in (
             ("scale", "worker", "--min-instances", "20"),
             ("traffic", "worker", "--to", f"{before.latest_ready_revision}=50", "--to", "latest"),
@@ -48,4 +59,13 @@ def test_a_service_of_up_is_changed_rolled_back_and_undone(
         ):
             for given in (refused, (*refused, "--dry-run")):
                 assert call(*given, code=1)["message"].endswith(("too many for this machine", "are not split"))
-    assert [each["state"] for each in call("changes")["changes"]] == ["done", "done", "undone", "undone"]
+    assert [each["state"] for each in call("changes")["changes"]] == [
+        "done",
+        "undone",
+        "done",
+        "done",
+        "undone",
+        "undone",
+    ]
+    assert main(["services", "changes", "coordinator"]) == 0
+    assert "No change of coordinator was made from here." in capsys.readouterr().err

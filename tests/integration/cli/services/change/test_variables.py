@@ -151,6 +151,8 @@ def test_env_diff_compares_what_is_declared_and_apply_brings_it(project: Project
     write_config(project.folder, "services: {}\n")
     assert "nothing was compared" in project("env", "diff", code=4)["message"]
     assert "nothing was looked at" in project("apply", code=4)["message"]
+    project.cloud.deploy("billing")
+    assert project("env", "diff", "billing", code=4)["message"] == "billing is not declared in workflows.yaml"
 
 
 def test_incident_8_variables_that_a_deployment_replaced_are_found_and_brought_back(project: Project) -> None:
