@@ -13,7 +13,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.deployments.conflicts import explain_conflict
 from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, lacks
-from nbactl.deployments.records import ChangeRecord, ServiceChange
+from nbactl.deployments.records import NOT_SENT, ChangeRecord, ServiceChange
 from nbactl.deployments.undo import plan_undo_of
 from nbactl.errors import (
     NbactlError,
@@ -221,11 +221,17 @@ class ServiceChanges:
         return deployed
 
     def _finish(self, log: ChangeLog, change: ChangeRecord, outcomes: Sequence[ServiceOutcome]) -> None:
-        codes = {outcome.service: "done" if outcome.error is None else outcome.error.code for outcome in outcomes}
+        codes = {outcome.service: _code_of(outcome.error) for outcome in outcomes}
         services = tuple(
             replace(service, outcome=codes.get(service.service, service.outcome)) for service in change.services
         )
         log.replace(replace(change, services=services, finished_at=self._clock.now()))
+
+
+def _code_of(error: NbactlError | None) -> str:
+    if error is None:
+        return "done"
+    return NOT_SENT if error.details.get("sent") is False else error.code
 
 
 def is_left(change: ChangeRecord) -> bool:
@@ -246,11 +252,12 @@ def _by_id(logs: Sequence[ChangeLog], change_id: str) -> tuple[ChangeLog, Change
 
 
 def _last(logs: Sequence[ChangeLog]) -> tuple[ChangeLog, ChangeRecord] | None:
-    """Return the newest change of all logs that was neither undone nor is itself an undo."""
+    """Return the newest change of all logs that was neither undone nor is itself an undo, nor lost to someone else."""
     newest = []
     for log in logs:
         for change in log.newest():
-            if change.undone_by is None and change.undoes is None:
+            lost = all(one.outcome == NOT_SENT for one in change.services)
+            if change.undone_by is None and change.undoes is None and not lost:
                 newest.append((log, change))
                 break
     return max(newest, key=lambda pair: pair[1].created_at, default=None)

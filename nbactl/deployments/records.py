@@ -22,9 +22,13 @@ Shares = tuple[Traffic, ...]
 """Where all requests of a service go."""
 
 
+NOT_SENT: Final = "not_sent"
+"""The outcome where someone else changed the service first, so that nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """What one service had, and what it gets; `outcome` is `planned`, `done` or the code of an error.
+    """What one service had, and what it gets; `outcome` is `planned`, `done`, `not_sent` or the code of an error.
 
     `before` and `after` name the same variables and settings; None in `before` is what was not set. `env_order` of
     `before` has the names of all variables as they were.

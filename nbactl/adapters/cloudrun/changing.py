@@ -85,7 +85,7 @@ class Changer:
         except PreconditionError as error:
             if lost and self._has(name, update):
                 return None
-            raise changed(name, error.cause) from error
+            raise changed(name, error.cause, sent=lost) from error
         except UnavailableError as error:
             if not lost:
                 raise
@@ -168,11 +168,11 @@ class Changer:
         return self._api.region.gcloud("describe", name)
 
 
-def changed(name: str, cause: str | None) -> PreconditionError:
-    """Return the error for a service that someone else changed."""
+def changed(name: str, cause: str | None, *, sent: bool = True) -> PreconditionError:
+    """Return the error for a service that someone else changed; `sent` says whether it may have had this change."""
     return PreconditionError(
         f"{name} was changed by someone else in the meantime",
         cause=cause,
         next_step=f"Check what it has now, then give the change again: nbactl services show {name}",
-        details={"service": name},
+        details={"service": name, "sent": sent},
     )

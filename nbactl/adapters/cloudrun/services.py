@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.cloudrun.changing import Changer, changed
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 _PAGE: Final = "100"
 _SUGGESTED: Final = 3
+_NAME: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+"""Cloud Run takes lower-case letters, digits and hyphens; anything else would be another path of the API.
+
+https://cloud.google.com/run/docs/deploying
+"""
 
 
 class CloudRunServices:
@@ -55,6 +61,7 @@ class CloudRunServices:
         return read_service(self._read(name))
 
     def revisions(self, name: str) -> Sequence[Revision]:
+        _check_name(name)
         found: list[Revision] = []
         for page in self._pages(f"{self._region.path(name)}/revisions", f"the revisions of {name}"):
             found += map(read_revision, page.get("revisions", ()))
@@ -70,7 +77,7 @@ class CloudRunServices:
         check_edit(edit)
         before = self._read(name)
         if before["etag"] != expected_version:
-            raise changed(name, "It was changed after it was read for this change.")
+            raise changed(name, "It was changed after it was read for this change.", sent=False)
         update = self._prepare(name, before, edit)
         return read_service(self._changer.carry_out(name, before, update) if update.parts else before)
 
@@ -121,7 +128,19 @@ class CloudRunServices:
                 return
 
     def _read(self, name: str) -> dict[str, Any]:
+        _check_name(name)
         try:
             return self._api.get(self._region.path(name), name)
         except NotFoundError as error:
             raise not_here(self._api, name, error) from error
+
+
+def _check_name(name: str) -> None:
+    """Raise NotFoundError for a name that no service can have."""
+    if not _NAME.fullmatch(name):
+        raise NotFoundError(
+            f"there is no service {name}",
+            cause="The name of a service has letters, digits and hyphens only.",
+            next_step="Correct it; to list them: nbactl services list",
+            details={"service": name},
+        )

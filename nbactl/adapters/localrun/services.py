@@ -128,7 +128,7 @@ class LocalServices:
         """Write what is wanted; return its generation, None if everything is so already."""
         service, newest = self._within(transaction, name)
         if str(service.generation) != expected:
-            raise _changed_by(service, "It was changed after it was read for this change")
+            raise _changed_by(service, "It was changed after it was read for this change", sent=False)
         prepared = self._prepare(service, newest, edit, transaction)
         if prepared is None:
             return None
@@ -260,10 +260,10 @@ def _still_running(name: str, cause: str) -> StillRunningError:
     )
 
 
-def _changed_by(service: ServiceRecord, when: str) -> PreconditionError:
+def _changed_by(service: ServiceRecord, when: str, *, sent: bool = True) -> PreconditionError:
     return PreconditionError(
         f"{service.name} was changed by someone else in the meantime",
         cause=f"{when}, by {service.changed_by}.",
         next_step=f"Look at it, and run the command again: nbactl services show {service.name}",
-        details={"service": service.name},
+        details={"service": service.name, "sent": sent},
     )

@@ -101,6 +101,7 @@ def undo_change(
             f"{change.id} was undone already", next_step=f"To undo that: {again}" if again is not None else None
         )
     work = app.service_changes.plan_undo(change)
+    _refuse_before(app, work, alone=len(change.services) == 1)
     done = carry_out(app, log, work, request, confirm=confirm, report=report, undoes=change.id, wording=wording)
     if request.dry_run or done.result.failed:
         return done

@@ -41,7 +41,7 @@ def service_details(found: ServiceDetails) -> View:
         "traffic": traffic_meaning(service),
         "image": service.image or None,
         "commit": _commit_text(found.commit),
-        "instances": _with_age(found, "min_instances", instances(settings)),
+        "instances": _with_age(found, "min_instances", instances(service)),
         "concurrency": _with_age(found, "concurrency", _number(settings.get("concurrency"))),
         "timeout": _with_age(found, "timeout", value_text("timeout", settings.get("timeout"))),
         "account": service.account,

@@ -147,7 +147,7 @@ def _row(one: ListedService, region: str, now: datetime) -> list[Segment | None]
         service.name,
         Styled(state, _STYLES[state]),
         traffic if service.follows_latest else Styled(traffic, "yellow"),
-        instances(service.settings),
+        instances(service),
         image_tag(service),
         drift,
         service.latest_ready_revision,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from nbactl.core._support.durations import format_duration
 from nbactl.deployments.desired import tag_of
+from nbactl.ports.service_rules import processes_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.ports.services import DeployedService, Settings
+    from nbactl.ports.services import DeployedService
 
 
 def state_of(service: DeployedService) -> str:
@@ -45,8 +46,14 @@ def traffic_meaning(service: DeployedService) -> str:
     return f"{shares}; pinned: a new revision gets 0 %"
 
 
-def instances(settings: Settings) -> str:
-    """Return the least and most instances, `0-20`, or `0+` where the platform sets the limit."""
+def instances(service: DeployedService) -> str:
+    """Return the least and most instances, `0-20`, or `0+` where the platform sets the limit.
+
+    On this machine, which has no regions, it is how many processes serve.
+    """
+    settings = service.settings
+    if not service.region:
+        return str(processes_of(settings))
     least, most = settings.get("min_instances") or 0, settings.get("max_instances")
     return f"{least:g}-{most:g}" if most is not None else f"{least:g}+"
 

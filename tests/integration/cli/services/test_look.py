@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nbactl.core.observe.masking import MASK
 
 if TYPE_CHECKING:
@@ -239,3 +241,12 @@ def test_a_value_that_looks_like_a_secret_is_in_no_output(deployed: Deployed) ->
         done = deployed.nbactl(*words)
         assert "API_PASSWORD" in done.stdout
         assert "hunter22" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "nba-scrapers?x=1", "nba-scrapers#x", "nba-scrapers/revisions/nba-scrapers-00001-abc"]
+)
+def test_a_name_that_is_a_path_of_the_api_is_no_service(deployed: Deployed, name: str) -> None:
+    error = deployed.json("show", name)["error"]
+    assert (error["code"], error["message"]) == ("not_found", f"there is no service {name}")
+    assert error["next"].endswith("nbactl services list")

@@ -94,6 +94,7 @@ def test_inv_13_of_two_operators_one_wins_and_the_other_learns_who_and_what(proj
         project.cloud.before_patch = lambda _: None
         project.cloud.set_env(service, LOG_LEVEL="error", TRACE="1")
 
+    earlier = project("scale", WORKER, "--max-instances", "30")
     project.cloud.before_patch = deploy
     data = project(*SET, code=6)
     (service,) = data["services"]
@@ -105,6 +106,9 @@ def test_inv_13_of_two_operators_one_wins_and_the_other_learns_who_and_what(proj
     answer = project("undo", data["id"], code=6)
     assert "was changed since" in answer["services"][0]["error"]["message"]
     assert project.cloud.env(WORKER)["LOG_LEVEL"] == "error", "what the other one set is not overwritten"
+    project("undo", "last")
+    first, *_, last = project.records()
+    assert (first["id"], first["undone_by"]) == (earlier["id"], last["id"])
 
 
 def test_traffic_that_someone_moved_meanwhile_is_not_overwritten(project: Project) -> None:

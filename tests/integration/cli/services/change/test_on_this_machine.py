@@ -44,6 +44,8 @@ def test_a_service_of_up_is_changed_rolled_back_and_undone(
         scaled = call("scale", "worker", "--min-instances", "2", "--concurrency", "4", "--dry-run")
         assert scaled["effects"][0] == "processes: 2, now 1; each takes 4 requests at once"
         assert not any("$" in effect for effect in scaled["effects"])
+        assert main(["services", "list"]) == 0
+        assert capsys.readouterr().out.split("\n")[1].split()[:4] == ["worker", "ready", "latest", "1"]
         for declared in (("diff",), ("env", "diff"), ("apply",)):
             assert call(*declared, code=6)["message"] == "on target local nothing is declared of services"
         assert main(["services", "env", "set", "worker", "LOG_LEVEL=debug"]) == 0
@@ -67,5 +69,8 @@ def test_a_service_of_up_is_changed_rolled_back_and_undone(
         "undone",
         "undone",
     ]
+    newest = call("changes")["changes"][0]["id"]
+    assert call("undo", newest, code=6)["message"] == "worker does not run, and is not changed"
+    assert len(call("changes")["changes"]) == 6, "an undo that is refused is not saved"
     assert main(["services", "changes", "coordinator"]) == 0
     assert "No change of coordinator was made from here." in capsys.readouterr().err
