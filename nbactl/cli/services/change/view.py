@@ -16,7 +16,7 @@ from nbactl.deployments.plan import ServiceOutcome
 from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import typer
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
     from nbactl.ports.services import Traffic
 
+_NAMED: Final = 2
+"""Names in a cell of the table of changes."""
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -123,17 +125,24 @@ def change_list(found: ChangeList, app: Container) -> View:
                 f"{change.created_at:%Y-%m-%d %H:%M}",
                 change.by,
                 state_of(change),
-                ", ".join(changed_in(change)),
-                ", ".join(one.service for one in change.services),
+                _listed(changed_in(change), whole=console.out.wide),
+                _listed([one.service for one in change.services], whole=console.out.wide),
                 change.reason or "",
             )
             for change in found.changes
         ]
         columns = ("change", "at (UTC)", "by", "state", "what", "services", "reason")
-        console.table(columns, rows, optional=("reason", "by", "at (UTC)", "services"))
+        console.table(columns, rows, optional=("reason", "by", "services", "at (UTC)"))
         console.note(f"To undo one: {undo_command(app, 'ID')}")
 
     return View({"changes": items}, show, items="changes")
+
+
+def _listed(names: Sequence[str], *, whole: bool) -> str:
+    """Return names in one cell, which must leave room for the id of the change: it is copied."""
+    few = names if whole or len(names) <= _NAMED else names[: _NAMED - 1]
+    more = len(names) - len(few)
+    return ", ".join(few) + (f" and {more} more" if more else "")
 
 
 def changed_in(change: ChangeRecord) -> list[str]:
