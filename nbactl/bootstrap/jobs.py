@@ -201,7 +201,7 @@ def _request_locally(
 
 def apply_local_jobs(app: Container) -> list[str]:
     """Make the jobs of this machine as workflows.yaml declares them; returns what was done, in words."""
-    from nbactl.deployments.jobs import plan_jobs
+    from nbactl.deployments.job_plan import plan_jobs
 
     changes = make_job_changes(app, "nbactl up")
     steps = plan_jobs(read_jobs(app), app.clock.now(), prune=False)

@@ -61,6 +61,13 @@ def state_file(app: Container) -> Path:
     return app.settings.state_dir / "up.json"
 
 
+def is_up(app: Container) -> bool:
+    """Say whether `nbactl up` runs here."""
+    from nbactl.adapters.localrun.running import read_running
+
+    return read_running(state_file(app)) is not None
+
+
 def make_deployments(app: Container) -> LocalDeployments:
     """Return what `up` reads and writes of its services."""
     from nbactl.adapters.localrun.deployments import LocalDeployments

@@ -8,47 +8,33 @@ made by giving the command again: what is as wanted is left alone.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
-from nbactl.core.jobs.compare import differences, merged
+from nbactl.core.jobs.compare import differences
 from nbactl.core.jobs.pauses import PAUSES, forget_pause, pause_from, record_pause
-from nbactl.deployments.job_forms import JobForm, form_from, form_of, form_to, with_secrets, without_secrets
-from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
+from nbactl.deployments.job_forms import (
+    JobForm,
+    form_from,
+    form_of,
+    form_to,
+    with_secrets,
+    without_secrets,
+)
+from nbactl.deployments.job_plan import JobAction, JobStep
+from nbactl.errors import AlreadyExistsError, NbactlError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
-from nbactl.ports.documents import Create, Update
-from nbactl.ports.jobs import UnknownTarget
+from nbactl.ports.documents import Create, Filter, Order, Query, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
-
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
-    from nbactl.core.jobs.model import Difference, JobStatus, PausedJob
     from nbactl.ports.documents import DocumentStore
-    from nbactl.ports.jobs import JobSpec, ScheduledJob, ScheduledJobs
+    from nbactl.ports.jobs import ScheduledJob, ScheduledJobs
 
 CHANGES: Final = "job_changes"
-JobAction = Literal["create", "update", "pause", "resume", "delete", "keep"]
-
-
-@frozen
-class JobStep:
-    """A change of one job. `actions` are what is done, in order; empty if it is as wanted.
-
-    `before` is the job as it was when this was planned, `after` as it is to be; None where there is no such job.
-    `note` says what is left as it is, and why.
-    """
-
-    name: str
-    actions: tuple[JobAction, ...]
-    before: JobForm | None
-    after: JobForm | None
-    differences: tuple[Difference, ...] = ()
-    note: str | None = None
-    pause: PausedJob | None = None
-    """Why the job is paused, kept when the step pauses it."""
+_MOST_READ: Final = 200
+"""How many of the newest changes are read at most to find the last one."""
 
 
 @frozen
@@ -57,58 +43,6 @@ class MadeStep:
 
     step: JobStep
     change: str | None
-
-
-def plan_jobs(
-    statuses: Sequence[JobStatus], now: datetime, *, names: Collection[str] = (), prune: bool
-) -> list[JobStep]:
-    """Return what makes jobs as they are declared, also of those that are so already.
-
-    Only `names`, if there are any. Jobs that are not declared are deleted with `prune`, and else left out.
-    """
-    from nbactl.core._support.gamedate import GameDate  # noqa: PLC0415 - only a plan asks for the day
-
-    today = GameDate.of(now).day
-    steps = []
-    for status in statuses:
-        if names and status.name not in names:
-            continue
-        before = form_of(status.job)
-        if status.declared is None:
-            if prune:
-                steps.append(JobStep(status.name, ("delete",), before, None))
-        elif status.declared.spec is None:
-            steps.append(JobStep(status.name, (), before, before, note=status.declared.problem))
-        else:
-            steps.append(_wanted(status, before, status.declared.spec, today))
-    return steps
-
-
-def _wanted(status: JobStatus, before: JobForm | None, spec: JobSpec, today: object) -> JobStep:
-    declared = status.declared
-    pause = None if declared is None else declared.paused
-    paused, note = _is_to_pause(status, pause, today)
-    if before is None:
-        actions: tuple[JobAction, ...] = ("create", "pause") if paused else ("create",)
-        return JobStep(status.name, actions, None, JobForm(spec, paused), note=note, pause=pause)
-    if isinstance(before.spec.target, UnknownTarget):
-        text = f"its target is of a kind that nbactl does not know ({before.spec.target.kind}), and is left alone"
-        return JobStep(status.name, (), before, before, note=text)
-    found: list[JobAction] = ["update"] if status.differences else []
-    if paused != before.paused:
-        found.append("pause" if paused else "resume")
-    after = JobForm(merged(spec, before.spec) if status.differences else before.spec, paused)
-    return JobStep(status.name, tuple(found), before, after, status.differences, note, pause if paused else None)
-
-
-def _is_to_pause(status: JobStatus, declared: PausedJob | None, today: Any) -> tuple[bool, str | None]:  # noqa: ANN401
-    """Say whether a job is to be paused: as declared until that is over, and as an operator paused it."""
-    if declared is not None and (declared.until is None or declared.until >= today):
-        return True, None
-    recorded = status.pause if status.job is not None and status.job.state == "paused" else None
-    if recorded is not None and recorded.by is not None and (recorded.until is None or recorded.until >= today):
-        return True, f"stays paused: {recorded.reason} ({recorded.by})"
-    return False, None
 
 
 class JobChanges:
@@ -129,25 +63,34 @@ class JobChanges:
         if not step.actions:
             return MadeStep(step, None)
         there = form_of(self._find(step.name))
-        if there == step.after:
+        if there == step.after != step.before:
             return MadeStep(step, None)  # another operator wanted the same, or an earlier call was cut off here
         if there != step.before:
             raise _changed(step.name, "It is not as it was when the change was planned.")
-        change = self._save(step)
+        if step.pause is not None and step.before == step.after:  # it is paused already, and nobody said why
+            record_pause(self._store, step.name, step.pause)
+            return MadeStep(step, None)
+        change = self._unfinished(step) or self._save(step)
         reach("jobs.saved")
-        self._write(step)
-        reach("jobs.written")
-        self._turn(step)
-        reach("jobs.turned")
-        self._verify(step)
+        try:
+            self._write(step)
+            reach("jobs.written")
+            self._turn(step)
+            reach("jobs.turned")
+            self._verify(step)
+        except NbactlError as error:
+            if self._has_begun(step):
+                error.details["change"] = change
+            raise
         self._store.commit([Update(f"{CHANGES}/{change}", {"made_at": self._clock.now()})])
         return MadeStep(step, change)
 
     def undo(self, change: str) -> JobStep:
-        """Return the step that takes a change back.
+        """Return the step that takes a change back; `last` is the newest that was not taken back.
 
         Raises NotFoundError, and PreconditionError if the job was changed again.
         """
+        change = self._last() if change == "last" else change
         document = self._store.get(f"{CHANGES}/{change}")
         if document is None:
             raise NotFoundError(f"there is no change {change} of a job", next_step="nbactl audit list --action jobs")
@@ -159,7 +102,7 @@ class JobChanges:
         if seen not in (after, _halfway(before, after)):
             raise _changed(name, f"It is not as the change {change} left it.")
         if before is None:
-            return JobStep(name, ("delete",), there, None)
+            return JobStep(name, ("delete",), there, None, undoes=change)
         before = with_secrets(before, there)
         actions: list[JobAction] = []
         if there is None:
@@ -170,7 +113,36 @@ class JobChanges:
             actions.append("pause" if before.paused else "resume")
         differing = () if there is None else differences(before.spec, there.spec)
         pause = pause_from(document.data["pause"]) if "pause" in document.data else None
-        return JobStep(name, tuple(actions), there, before, differing, pause=pause)
+        return JobStep(name, tuple(actions), there, before, differing, pause=pause, undoes=change)
+
+    def _last(self) -> str:
+        newest = Query(CHANGES, order=(Order("at", descending=True),), limit=_MOST_READ)
+        undone: set[str] = set()
+        for document in self._store.query(newest):
+            undoes = document.data.get("undoes")
+            if undoes is None and document.id not in undone:
+                return document.id
+            undone.add(str(undoes))
+        raise NotFoundError("there is no change of a job to undo", next_step="nbactl audit list --action jobs")
+
+    def _unfinished(self, step: JobStep) -> str | None:
+        """Return the last change of a job if it was cut off and wanted the same: it knows how the job was before."""
+        mine = self._store.query(Query(CHANGES, (Filter("job", "==", step.name),)))
+        last = max(mine, key=lambda document: (document.data["at"], document.id), default=None)
+        if last is None or last.data["made_at"] is not None or last.data.get("undoes") != step.undoes:
+            return None
+        before, after = (form_from(last.data[key]) for key in ("before", "after"))
+        same = after == without_secrets(step.after) and without_secrets(step.before) in (
+            before,
+            _halfway(before, after),
+        )
+        return last.id if same else None
+
+    def _has_begun(self, step: JobStep) -> bool:
+        try:
+            return form_of(self._find(step.name)) != step.before
+        except NbactlError:
+            return True
 
     def _find(self, name: str) -> ScheduledJob | None:
         try:
@@ -182,6 +154,8 @@ class JobChanges:
         change = self._ids.new("job")
         forms = {"before": form_to(step.before), "after": form_to(step.after)}
         data: dict[str, Any] = {"job": step.name, "by": self._by, "at": self._clock.now(), "made_at": None, **forms}
+        if step.undoes is not None:
+            data["undoes"] = step.undoes
         if "resume" in step.actions and (pause := self._store.get(f"{PAUSES}/{step.name}")) is not None:
             data["pause"] = dict(pause.data)
         self._store.commit([Create(f"{CHANGES}/{change}", data)])
@@ -200,12 +174,24 @@ class JobChanges:
 
     def _turn(self, step: JobStep) -> None:
         if "pause" in step.actions:
-            if step.pause is not None and step.pause.by is not None:
-                record_pause(self._store, step.name, step.pause)
-            self._jobs.pause(step.name)
+            self._pause(step)
         elif "resume" in step.actions:
             self._jobs.resume(step.name)
             forget_pause(self._store, step.name)
+
+    def _pause(self, step: JobStep) -> None:
+        """Pause a job, and keep why before that; a refusal leaves what was kept before."""
+        former = self._store.get(f"{PAUSES}/{step.name}")
+        if step.pause is not None and step.pause.by is not None:
+            record_pause(self._store, step.name, step.pause)
+        try:
+            self._jobs.pause(step.name)
+        except NbactlError as error:
+            if not error.retryable:
+                forget_pause(self._store, step.name)
+                if former is not None:
+                    record_pause(self._store, step.name, pause_from(former.data))
+            raise
 
     def _verify(self, step: JobStep) -> None:
         there, wanted = form_of(self._find(step.name)), step.after
@@ -214,6 +200,12 @@ class JobChanges:
                 raise _changed(step.name, "It is not there any more." if there is None else "It is there again.")
             return
         wrong = [difference.key for difference in differences(wanted.spec, there.spec)]
+        if there.broken:
+            raise PreconditionError(
+                f"job {step.name} was updated, and does not run",
+                cause="Cloud Scheduler still has it as disabled, or as not updated.",
+                next_step=f"Delete it, then make it again: nbactl jobs apply {step.name}",
+            )
         if wrong or there.paused != wanted.paused:
             raise _changed(step.name, f"Not as wanted: {', '.join(wrong) or 'paused'}.")
 

@@ -154,6 +154,8 @@ class Scheduler:
         self._check(changed)
         job.clear()
         job.update(changed, userUpdateTime=_text(self.now()))
+        if job["state"] == "UPDATE_FAILED":
+            job["state"] = "ENABLED"
 
     def _check(self, job: dict[str, Any]) -> None:
         zone = job.get("timeZone", "UTC")

@@ -43,6 +43,8 @@ _ROLES: Final = {
     "iam.serviceAccounts.actAs": "Service Account User (roles/iam.serviceAccountUser) on the job's account",
 }
 """The least role that has a permission; https://cloud.google.com/scheduler/docs/auth."""
+_REQUEST: Final = re.compile(r"^[A-Z]+ https?://\S+: ")
+"""What the REST transport puts before the message of the service."""
 _DISABLED: Final = re.compile(r"has not been used|is disabled", re.IGNORECASE)
 
 
@@ -66,7 +68,7 @@ def translated(what: str, where: str) -> Iterator[None]:
 
 
 def _refusal(status: int, error: GoogleAPICallError, what: str, where: str) -> NbactlError:  # noqa: PLR0911 - by status
-    message = " ".join(str(error.message or "nothing").split())
+    message = _REQUEST.sub("", " ".join(str(error.message or "nothing").split()))
     cause = f"Cloud Scheduler says: {message} ({status})"
     match status:
         case HTTPStatus.UNAUTHORIZED:

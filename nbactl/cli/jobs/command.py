@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap.jobs import make_job_changes, read_jobs
-from nbactl.bootstrap.localrun import state_file
+from nbactl.bootstrap.localrun import is_up
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
@@ -14,9 +14,19 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.jobs.compare import target_text
 from nbactl.core.jobs.model import PausedJob
+from nbactl.core.jobs.pauses import read_pauses
 from nbactl.deployments.job_forms import JobForm, form_of
-from nbactl.deployments.jobs import JobStep, plan_jobs
-from nbactl.errors import CheckFailedError, NbactlError, NotFoundError, PreconditionError, StillRunningError, UsageError
+from nbactl.deployments.job_plan import JobStep, plan_jobs
+from nbactl.deployments.jobs import MadeStep
+from nbactl.errors import (
+    CheckFailedError,
+    NbactlError,
+    NotFoundError,
+    PartialRunError,
+    PreconditionError,
+    StillRunningError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,11 +35,14 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
     from nbactl.core.jobs.model import JobStatus
-    from nbactl.deployments.jobs import JobAction, MadeStep
+    from nbactl.deployments.job_plan import JobAction
     from nbactl.ports.jobs import ScheduledJob
 
 _DEFAULT_DEADLINE: Final = 180.0
 """Seconds, of a job that has none: that of Cloud Scheduler."""
+
+
+_ELSEWHERE: Final = "It calls neither a service of nbactl nor a topic: use --target gcp."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,11 @@ class JobsChanged:
     def pending(self) -> tuple[JobStep, ...]:
         """The steps that change something."""
         return tuple(step for step in self.steps if step.actions)
+
+    @property
+    def blocked(self) -> tuple[JobStep, ...]:
+        """The steps that cannot make a job as it is declared."""
+        return tuple(step for step in self.steps if step.blocked)
 
     @property
     def undo(self) -> tuple[tuple[str, ...], ...]:
@@ -86,7 +104,7 @@ class JobRun:
 def diff_jobs(app: Container, names: tuple[str, ...] = ()) -> JobsChanged:
     """Return what `apply` would change; jobs that are not declared are named with `keep`."""
     statuses = read_jobs(app)
-    _check_names(statuses, names)
+    _check_names(app, statuses, names)
     others = [status for status in statuses if status.declared is None and (not names or status.name in names)]
     steps = plan_jobs(statuses, app.clock.now(), names=names, prune=False)
     kept = [JobStep(one.name, (), form_of(one.job), form_of(one.job), note="not declared") for one in others]
@@ -96,22 +114,32 @@ def diff_jobs(app: Container, names: tuple[str, ...] = ()) -> JobsChanged:
 def apply_jobs(app: Container, request: ApplyRequest, *, confirm: Confirm = proceed) -> JobsChanged:
     """Make jobs as they are declared. What was made before an error is kept, and the error is in the result.
 
-    Raises NotFoundError for a name that is neither declared nor there.
+    Raises NotFoundError for a name that is neither declared nor there, PreconditionError for one that is not declared.
     """
     statuses = read_jobs(app)
-    _check_names(statuses, request.names)
+    _check_names(app, statuses, request.names)
+    others = [status.name for status in statuses if status.declared is None and status.name in request.names]
+    if others and not request.prune:
+        raise PreconditionError(
+            f"job {others[0]} is not declared: nobody said how it should be", next_step="Declare it: nbactl jobs import"
+        )
     steps = tuple(plan_jobs(statuses, app.clock.now(), names=request.names, prune=request.prune))
     found = JobsChanged(steps, dry_run=request.dry_run)
-    if request.dry_run or not found.pending:
+    if request.dry_run:
         return found
+    if not found.pending:
+        return _with_blocked(found)
     deletes = any("delete" in step.actions for step in found.pending)
     text = f"Change {_jobs(len(found.pending))} of the scheduler?"
     confirm(Question(text, tuple(map(step_text, found.pending)), always=deletes))
-    return _make(app, found)
+    return _with_blocked(_make(app, found))
 
 
 def undo_change(app: Container, change: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> JobsChanged:
-    """Take a change of a job back. Raises NotFoundError, and PreconditionError if the job was changed again."""
+    """Take a change of a job back, or the `last` one.
+
+    Raises NotFoundError, and PreconditionError if the job was changed again.
+    """
     step = make_job_changes(app, operator()).undo(change)
     found = JobsChanged((step,), dry_run=dry_run)
     if dry_run or not found.pending:
@@ -129,9 +157,12 @@ def pause_job(
         raise UsageError(f"--until {until} is over", next_step="Give the last day on which it is to be paused.")
     pause = PausedJob(reason, until, operator(), now)
     job = _get(app, name)
-    before = JobForm(job.spec, paused=job.state != "enabled")
-    actions: tuple[JobAction, ...] = () if before.paused else ("pause",)
-    step = JobStep(name, actions, before, replace(before, paused=True), pause=pause)
+    before = _running_form(job)
+    known = read_pauses(app.documents).get(name) if before.paused else None
+    said = known is not None and (known.reason, known.until) == (reason, until)
+    actions: tuple[JobAction, ...] = () if said else ("pause",)
+    note = "it is paused already, and gets this reason" if before.paused and not said else None
+    step = JobStep(name, actions, before, replace(before, paused=True), note=note, pause=pause)
     end = "without an end" if until is None else f"until {until}"
     return _turn(app, step, f"Pause job {name} {end}?", (f"Reason: {reason}",), dry_run=dry_run, confirm=confirm)
 
@@ -139,7 +170,7 @@ def pause_job(
 def resume_job(app: Container, name: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> JobsChanged:
     """Let a job run again. Raises NotFoundError."""
     job = _get(app, name)
-    before = JobForm(job.spec, paused=job.state != "enabled")
+    before = _running_form(job)
     declared = app.config.workflows.jobs.get(name)
     note = None
     if declared is not None and declared.paused is not None:
@@ -159,7 +190,7 @@ def run_job(
     jobs, before = app.target.scheduled_jobs(app), _get(app, name)
     if dry_run:
         return JobRun(name, before, dry_run=True)
-    if app.settings.target == "local" and not state_file(app).exists():
+    if app.settings.target == "local" and not is_up(app):
         raise PreconditionError(
             "the jobs of this machine are sent by `nbactl up`, which does not run", next_step="nbactl up"
         )
@@ -172,6 +203,12 @@ def run_job(
         job, seconds = jobs.get(name), app.clock.monotonic() - began
         if job.last_attempt_at is not None and job.last_attempt_at != before.last_attempt_at:
             return JobRun(name, job, seconds)
+        if app.settings.target == "local" and not is_up(app):
+            raise StillRunningError(
+                f"{name} was not sent: `nbactl up` ended meanwhile",
+                cause="It sends the job when it starts again.",
+                next_step="nbactl up",
+            )
         if seconds >= limit:
             raise StillRunningError(
                 f"the attempt of {name} has not ended after {format_duration(limit)}",
@@ -183,14 +220,16 @@ def run_job(
 
 def list_jobs(app: Container, names: tuple[str, ...] = ()) -> list[JobStatus]:
     """Return the jobs of these names, all without names. Raises NotFoundError."""
+    if app.settings.target == "local" and not is_up(app):
+        app.notice("`nbactl up` does not run: no job of this machine is sent until it does")
     statuses = read_jobs(app)
-    _check_names(statuses, names)
+    _check_names(app, statuses, names)
     return [status for status in statuses if not names or status.name in names]
 
 
 def step_text(step: JobStep) -> str:
-    """Return a step in one line: `nbactl-tick: update: schedule */5 * * * * → */10 * * * *`."""
-    what = " and ".join(step.actions) or "keep"
+    """Return a step in one line: `nbactl-tick: update schedule */5 * * * * → */10 * * * *`."""
+    what = " and ".join(step.actions) or ("left alone" if step.blocked else "keep")
     if "create" in step.actions and step.after is not None:
         spec = step.after.spec
         what = what.replace("create", f"create ({spec.schedule} {spec.timezone}, {target_text(spec.target)})")
@@ -217,8 +256,33 @@ def _make(app: Container, planned: JobsChanged) -> JobsChanged:
         try:
             made.append(make(step))
         except NbactlError as error:
+            if (change := error.details.get("change")) is not None:  # a part of it was made, and can be taken back
+                made.append(MadeStep(step, change))
             return replace(planned, made=tuple(made), error=error)
     return replace(planned, made=tuple(made))
+
+
+def _with_blocked(done: JobsChanged) -> JobsChanged:
+    """Return what was done, with the error that not all jobs are as declared."""
+    if done.error is not None or not done.blocked:
+        return done
+    first = done.blocked[0]
+    error = PartialRunError(
+        f"{_jobs(len(done.blocked))} left alone: {', '.join(step.name for step in done.blocked)}",
+        cause=f"{first.name}: {first.note}.",
+        next_step="nbactl jobs list",
+    )
+    return replace(done, error=error)
+
+
+def _running_form(job: ScheduledJob) -> JobForm:
+    """Return a job that can be paused and resumed. Raises PreconditionError for one that the scheduler disabled."""
+    if job.state not in {"enabled", "paused"}:
+        raise PreconditionError(
+            f"job {job.spec.name} can be neither paused nor resumed: its state is {job.state}",
+            next_step=f"Make it as declared: nbactl jobs apply {job.spec.name}",
+        )
+    return JobForm(job.spec, paused=job.state == "paused")
 
 
 def _get(app: Container, name: str) -> ScheduledJob:
@@ -227,16 +291,25 @@ def _get(app: Container, name: str) -> ScheduledJob:
         return jobs.get(name)
     except NotFoundError as error:
         known = [job.spec.name for job in jobs.list()]
-        if name in app.config.workflows.jobs:
+        if _is_elsewhere(app, name):
+            error.next_step = _ELSEWHERE
+        elif name in app.config.workflows.jobs:
             error.next_step = f"It is declared: nbactl jobs apply {name}"
         else:
             error.next_step = did_you_mean(name, known)
         raise
 
 
-def _check_names(statuses: Sequence[JobStatus], names: tuple[str, ...]) -> None:
+def _is_elsewhere(app: Container, name: str) -> bool:
+    """Say whether a job is declared, and none of this machine: it calls something that `nbactl up` does not run."""
+    return app.settings.target == "local" and name in app.config.workflows.jobs
+
+
+def _check_names(app: Container, statuses: Sequence[JobStatus], names: tuple[str, ...]) -> None:
     known = [status.name for status in statuses]
     for name in names:
+        if name not in known and _is_elsewhere(app, name):
+            raise NotFoundError(f"job {name} is none of this machine", next_step=_ELSEWHERE, details={"job": name})
         if name not in known:
             raise NotFoundError(
                 f"job {name} is neither declared nor there", next_step=did_you_mean(name, known), details={"job": name}

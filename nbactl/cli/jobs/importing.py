@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from nbactl.bootstrap.jobs import deployed_addresses, read_jobs
 from nbactl.cli.ask import Question, proceed
 from nbactl.core.jobs.cron import check_cron
+from nbactl.deployments.job_forms import JobForm, loses_a_secret
 from nbactl.errors import ConfigError, PreconditionError
 from nbactl.ports.jobs import HttpTarget, TopicTarget
 
@@ -62,7 +63,7 @@ def import_jobs(app: Container, *, dry_run: bool = False, confirm: Confirm = pro
         except _CannotDeclareError as why:
             skipped[status.name] = str(why)
             continue
-        if status.is_paused:
+        if status.job.state == "paused":
             notes[status.name] = "it is paused, and stays a finding until `paused:` says why, or it is resumed"
     file = app.config.files["workflows"]
     text = "".join(entries.values())
@@ -119,6 +120,8 @@ def with_jobs(before: str, text: str, config: Config) -> str:
 
 
 def _entry(app: Container, spec: JobSpec, services: Mapping[str, str]) -> str:
+    if loses_a_secret(JobForm(spec, paused=False), None):
+        raise _CannotDeclareError("it has a secret, which does not belong into a file: let its service read it itself")
     if (wrong := check_cron(spec.schedule)) is not None:
         raise _CannotDeclareError(f"its schedule '{spec.schedule}' is not valid here: {wrong}")
     keys: list[tuple[str, str]] = []

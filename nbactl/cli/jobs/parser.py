@@ -133,10 +133,15 @@ def resume(ctx: typer.Context, job: JobArgument, dry_run: DryRun = False) -> Vie
 @command(app, "undo", examples=["nbactl jobs undo job-01kb2f7m4q8x2v0c --dry-run"])
 def undo(
     ctx: typer.Context,
-    change: Annotated[str, typer.Argument(metavar="CHANGE", help="Id of a change of a job.", show_default=False)],
+    change: Annotated[
+        str, typer.Argument(metavar="CHANGE", help="Id of a change of a job, or `last`.", show_default=False)
+    ],
     dry_run: DryRun = False,
 ) -> View:
-    """Take a change of a job back, exactly. It is refused (exit 6) if the job was changed again since."""
+    """Take a change of a job back, exactly; `last` is the newest that was not taken back.
+
+    It is refused (exit 6) if the job was changed again since.
+    """
     opened = container(ctx, reads_only=dry_run)
     return view.jobs_changed(undo_change(opened, change, dry_run=dry_run, confirm=asking(ctx)), settings(ctx))
 

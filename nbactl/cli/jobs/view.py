@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.text import Segment
     from nbactl.config.settings import Settings
     from nbactl.core.jobs.model import JobStatus
-    from nbactl.deployments.jobs import JobStep
+    from nbactl.deployments.job_plan import JobStep
 
 _ANSWERS: Final = {True: "yes", False: "no", None: "-"}
 _STATES: Final = {"enabled": "green", "paused": "yellow", "missing": "red"}
@@ -55,15 +55,18 @@ def job_list(statuses: Sequence[JobStatus], settings: Settings) -> View:
 def jobs_diff(found: JobsChanged, *, detailed_exitcode: bool) -> View:
     """Show what is not as declared: exit code 3 with `detailed_exitcode` if anything is."""
     pending, others = found.pending, [step for step in found.steps if not step.actions and step.note]
+    differing = len(pending) + len(found.blocked)
 
     def show(console: Console) -> None:
         for step in (*pending, *others):
             _show_step(console, step)
-        if not pending:
+        if not differing:
             console.note("Nothing to do: all declared jobs are as declared.")
 
-    differs = detailed_exitcode and bool(pending)
-    error = PartialRunError(f"{len(pending)} jobs differ", next_step="nbactl jobs apply") if differs else None
+    differs = detailed_exitcode and bool(differing)
+    step = "nbactl jobs apply" if pending else "nbactl jobs list"
+    text = f"{differing} job{' differs' if differing == 1 else 's differ'}"
+    error = PartialRunError(text, next_step=step) if differs else None
     data = {"jobs": [_step(step) for step in found.steps], "pending": len(pending)}
     return View(data, show, items="jobs", exit_code=3 if differs else 0, error=error)
 
@@ -78,7 +81,8 @@ def jobs_changed(done: JobsChanged, settings: Settings) -> View:
             if step.actions or step.note:
                 _show_step(console, step)
         if not done.pending:
-            console.note("Nothing to do: already so.")
+            if not done.blocked:
+                console.note("Nothing to do: already so.")
         elif done.dry_run:
             console.note("Dry run: nothing was changed.")
         for line in undo:
@@ -245,6 +249,7 @@ def _step(step: JobStep) -> dict[str, Any]:
         "actions": list(step.actions),
         "differences": [asdict(difference) for difference in step.differences],
         "note": step.note,
+        "blocked": step.blocked,
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, day, moment
+from nbactl.core._support.durations import format_duration
 from nbactl.core.observe.masking import MASK, mask_within
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def first_error(found: FirstError) -> View:
             return
         others = found.error.revision not in (None, revision.name)
         of = f", of {found.error.revision}" if others else ""
-        console.print(f"First error {seconds:,.0f}s later{of}:")
+        console.print(f"First error {format_duration(round(seconds))} later{of}:")
         LineWriter(console, (found.service,)).write(found.error)
 
     data = {

@@ -77,13 +77,14 @@ class _Judge:
             return JobStatus(name, declared, None, findings=missing)
         spec = None if declared is None else declared.spec
         differing = () if spec is None else differences(spec, job.spec)
-        dead = self._dead(job.spec)
+        dead = self._dead(job.spec, _mend(declared, name))
         pause, since = self._pause(declared, job)
+        mend = _mend(declared, name)
         findings = [
             *([dead] if dead is not None else []),
             *self._token(job.spec, declared),
-            *self._not_running(job, pause, since),
-            *self._last_attempt(job),
+            *self._not_running(job, pause, since, mend),
+            *self._last_attempt(job, mend),
         ]
         shown = {finding.kind for finding in findings}
         if differing and not {"token", "audience"} & shown:
@@ -105,9 +106,8 @@ class _Judge:
             return None if known.topics is None else True
         return True if isinstance(spec.target, HttpTarget) else None
 
-    def _dead(self, spec: JobSpec) -> JobFinding | None:
+    def _dead(self, spec: JobSpec, mend: tuple[str, ...]) -> JobFinding | None:
         target, topics = spec.target, self.targets.topics
-        mend = ("jobs", "apply", spec.name)
         if isinstance(target, UnknownTarget):
             return JobFinding("unknown_kind", f"its target is of a kind that nbactl does not know: {target.kind}", ())
         if isinstance(target, TopicTarget):
@@ -121,7 +121,7 @@ class _Judge:
         target = spec.target
         if not isinstance(target, HttpTarget) or not self.targets.tokens:
             return
-        mend = ("jobs", "apply", spec.name) if declared is not None else ("jobs", "import")
+        mend = _mend(declared, spec.name)
         parts = urlsplit(target.url)
         host, origin = parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
         if host.endswith(_GOOGLE):
@@ -144,16 +144,18 @@ class _Judge:
             yield JobFinding("audience", f"its token is for {audience}, and {what} takes one for {origin}", mend)
 
     def _pause(self, declared: DeclaredJob | None, job: ScheduledJob) -> tuple[PausedJob | None, datetime | None]:
-        if job.state == "enabled":
+        if job.state != "paused":
             return None, None
         wanted = None if declared is None else declared.paused
         recorded = self.pauses.get(job.spec.name)
         since = recorded.at if recorded is not None else job.last_attempt_at or job.changed_at
         return recorded or wanted, since
 
-    def _not_running(self, job: ScheduledJob, pause: PausedJob | None, since: datetime | None) -> Iterator[JobFinding]:
+    def _not_running(
+        self, job: ScheduledJob, pause: PausedJob | None, since: datetime | None, mend: tuple[str, ...]
+    ) -> Iterator[JobFinding]:
         if job.state in ("disabled", "update_failed"):
-            yield JobFinding("disabled", f"its state is {job.state}: it does not run", ("jobs", "apply", job.spec.name))
+            yield JobFinding("disabled", f"its state is {job.state}: it does not run", mend)
         if job.state != "paused":
             return
         mend = ("jobs", "resume", job.spec.name)
@@ -168,17 +170,22 @@ class _Judge:
                 long = format_duration(seconds // 86_400 * 86_400)
                 yield JobFinding("paused", f"paused for {long} without an end ({pause.reason})", mend)
 
-    def _last_attempt(self, job: ScheduledJob) -> Iterator[JobFinding]:
+    def _last_attempt(self, job: ScheduledJob, mend: tuple[str, ...]) -> Iterator[JobFinding]:
         if job.last_error is None:
             return
         at = "" if job.last_attempt_at is None else f" at {job.last_attempt_at.astimezone(EASTERN):%Y-%m-%d %H:%M}"
         if job.timed_out:
             limit = "" if job.spec.attempt_deadline is None else f" of {format_duration(job.spec.attempt_deadline)}"
             text = f"the last attempt{at} took longer than its deadline{limit}"
-            yield JobFinding("deadline", text, ("jobs", "apply", job.spec.name))
+            yield JobFinding("deadline", text, mend)
         else:
             text = f"the last attempt{at} failed: {job.last_error}"
             yield JobFinding("failing", text, ("jobs", "run", job.spec.name))
+
+
+def _mend(declared: DeclaredJob | None, name: str) -> tuple[str, ...]:
+    """Return the words of the command that makes a job as declared; one that is not must be declared first."""
+    return ("jobs", "import") if declared is None else ("jobs", "apply", name)
 
 
 def _kind(target: HttpTarget) -> str:
