@@ -176,10 +176,14 @@ def _service_problems(app: Container) -> ServiceProblems:
     return ServiceProblems(problems, found.warnings)
 
 
-def _job_problems(app: Container) -> JobProblems:
-    from nbactl.bootstrap.jobs import read_jobs
+def _job_problems(app: Container) -> JobProblems | None:
+    from nbactl.bootstrap.jobs import has_scheduler, read_jobs
 
-    statuses = read_jobs(app)
+    if app.settings.target == "local" and not has_scheduler(app):
+        return None
+    # A container of its own, as below.
+    with Container(app.settings, clock=app.clock, environ=app.environ, reads_only=True, notice=app.notice) as own:
+        statuses = read_jobs(own)
     found = [
         (f"{status.name}: {finding.text}", shlex.join(["nbactl", *finding.mend, *given_options(app.settings)]))
         if finding.mend

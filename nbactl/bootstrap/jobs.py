@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
+from nbactl.bootstrap.localrun import is_up
 from nbactl.errors import DataError, NbactlError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ _BROKEN: Final = 500
 
 
 def has_scheduler(app: Container) -> bool:
-    """Say whether there is a scheduler of the project: not on this machine, nor where the project is an emulator."""
+    """Say whether something sends jobs: here `nbactl up` if it runs, and nothing where the project is an emulator."""
     if app.settings.target == "local":
-        return False
+        return is_up(app)
     return bool(app.environ.get(ENDPOINT)) or not app.environ.get("FIRESTORE_EMULATOR_HOST")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.checks.doctor import machine, pipeline, production, state
 from nbactl.checks.doctor.configs import running_services
 from nbactl.checks.doctor.gcp import examine_project
+from nbactl.checks.doctor.jobs import running_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +48,4 @@ def examine(context: CheckContext) -> Iterator[Finding]:
         yield from examine_project(context)
     else:
         yield from running_services(context)
+        yield from running_jobs(context)

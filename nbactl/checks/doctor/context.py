@@ -185,8 +185,8 @@ class CheckContext:
     """Returns the services that workflows.yaml names."""
     service_problems: Callable[[], ServiceProblems]
     """Compares the declared services with what is deployed."""
-    job_problems: Callable[[], JobProblems]
-    """Looks at the scheduled jobs."""
+    job_problems: Callable[[], JobProblems | None]
+    """Looks at the scheduled jobs; None where nothing sends any: on this machine without `nbactl up`."""
     service_configs: Callable[[], ServiceConfigs | None]
     """Asks the services which configuration they use; None where no service runs."""
     production: Callable[[], Reports | None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor.configs import examine_configs
 from nbactl.checks.doctor.context import Finding
+from nbactl.checks.doctor.jobs import examine_jobs
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
 from nbactl.errors import NbactlError, NotAuthorisedError
 
@@ -180,11 +181,7 @@ def service_configuration(context: CheckContext, _: str) -> Iterator[Finding]:
 @_check("jobs", emulator="CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER")
 def jobs(context: CheckContext, _: str) -> Iterator[Finding]:
     """Look whether the scheduled jobs run: tokens, addresses, pauses, their last attempts."""
-    problems = context.job_problems()
-    for message, fix in problems.found:
-        yield Finding("jobs", "failed", message, fix=fix)
-    if not problems.found:
-        yield Finding("jobs", "ok", f"{problems.total} are as declared, and none fails or is paused without a reason")
+    yield from examine_jobs(context)
 
 
 def _listed(names: list[str]) -> str:

@@ -15,6 +15,7 @@ from nbactl.cli.frame import command, single
 from nbactl.cli.publish import view
 from nbactl.cli.publish.command import PublishRequest, publish_message
 from nbactl.cli.show.render import View
+from nbactl.core.observe.masking import is_secret_name, mask
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,6 +126,12 @@ def _parsed(fields: Sequence[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise UsageError(f"--field '{text}' has no value", next_step="Write NAME=VALUE, such as record_count=25.")
+        if is_secret_name(name) or mask(value) != value:
+            raise UsageError(
+                f"--field {name} looks like a secret",
+                cause="A message is kept in the outbox, and every subscription of the topic gets it.",
+                next_step="Have the service read it from Secret Manager.",
+            )
         try:
             parsed[name] = json.loads(value)
         except ValueError:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST = 20
+"""Names that are listed at most."""
 _NEAR = 0.66
 """How alike two names are at least, from 0 to 1, for one to be a misspelling of the other: `rnu` and `run` are."""
 
@@ -25,7 +27,8 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str | None = Non
     match = closest(name, names)
     if match:
         return f"Did you mean '{match}'?"
-    return otherwise or f"Known: {', '.join(names)}."
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return otherwise or f"Known: {', '.join(names[:_MOST])}{more}."
 
 
 def check_known(option: str, value: str, known: Iterable[str]) -> None:

@@ -96,8 +96,8 @@ def test_it_says_that_there_are_more_lines(world: World) -> None:
 def test_each_option_is_a_filter(world: World) -> None:
     labels = {"run_id": "run-1", "task": "odds", "player": "lebronjames", "correlation_id": "req-1"}
     found = {"message": "Odds Timeout"}
-    world.logging.add("worker", found, severity="ERROR", labels=labels, revision="worker-00007", at=_ago(20))
-    world.logging.add("worker", {"message": "else"}, at=_ago(10))
+    world.logging.add("worker", found, severity="ERROR", labels=labels, revision="worker-00007", at=_ago(10))
+    world.logging.add("worker", {"message": "else"}, at=_ago(1))
     for options in (
         ["timeout"],
         ["--severity", "warning"],
@@ -106,8 +106,8 @@ def test_each_option_is_a_filter(world: World) -> None:
         ["--player", "lebronjames"],
         ["--correlation-id", "req-1"],
         ["--revision", "worker-00007"],
-        ["--until", "15m"],
-        ["--since", _ago(30).isoformat(timespec="seconds"), "--until", _ago(15).isoformat(timespec="seconds")],
+        ["--until", "6m"],
+        ["--since", _ago(11).isoformat(timespec="seconds"), "--until", _ago(6).isoformat(timespec="seconds")],
     ):
         assert [one["message"] for one in world.data("logs", "search", *options)["records"]] == ["Odds Timeout"], (
             options
@@ -167,6 +167,7 @@ def test_the_first_error_after_a_deployment_is_found(world: World) -> None:
     assert data["error"]["message"] == "ERROR 125"
     assert 0 < data["seconds"] <= 300
     assert "ERROR 125" in world("logs", "first-error", "worker").stdout
+    assert "First error 2m" in world("logs", "first-error", "worker").stdout
 
 
 def test_the_keys_of_the_contract_are_in_the_data(world: World) -> None:

@@ -166,6 +166,10 @@ def test_unknown_topics_batches_and_forms_that_lack_fields_are_refused(place: Pl
     add_batch(place.folder / ".nbactl", "2025-01-06", completed=2, failed=1)
     place.data(*request, "--batch", "2025-01-06", "--dry-run")
     assert "NAME=VALUE" in place.data(DONE, *DAY, "--field", "rows", code=2)["error"]["next"]
+    for secret in ("api_key=hunter2", "note=token=hunter2"):
+        refused = place.data(DONE, *DAY, "--processor", "player_game_summary", "--field", secret, code=2)["error"]
+        assert "looks like a secret" in refused["message"]
+        assert "hunter2" not in str(refused)
     assert "'done' is not a status" in place.data(DONE, *DAY, "--status", "done", code=2)["error"]["message"]
 
 

@@ -69,7 +69,7 @@ def test_a_healthy_installation_has_nothing_to_complain_of_and_is_not_changed(
 ) -> None:
     findings = list(examine(context()))
     assert {finding.status for finding in findings} == {"ok", "skipped"}
-    assert len(findings) == len(CHECKS) + 1  # and the services of `up`
+    assert len(findings) == len(CHECKS) + 2  # and the services and jobs of `up`
     assert list(tmp_path.iterdir()) == []
 
 

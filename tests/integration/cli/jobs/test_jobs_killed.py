@@ -63,6 +63,21 @@ def test_up_is_what_sends_jobs_here_and_run_says_so(nbactl: Nbactl) -> None:
     assert "`nbactl up` does not run" in listed.stderr
 
 
+def test_doctor_names_what_is_wrong_with_jobs_while_up_runs(nbactl: Nbactl) -> None:
+    declare(nbactl, export=JOB)
+    nbactl("jobs", "apply", "-q")
+
+    def found() -> list[tuple[str, str]]:
+        checks = json.loads(nbactl("doctor", "-o", "json").stdout)["data"]["checks"]
+        return [(one["status"], one["message"]) for one in checks if one["name"] == "jobs"]
+
+    assert found() == [("skipped", "none is sent: `nbactl up` does not run")]
+    up: dict[str, object] = {"holder": process_identity("up"), "started_at": "2026-01-15T12:00:00+00:00", "date": None, "services": {}}
+    (nbactl.directory / ".nbactl" / "up.json").write_text(json.dumps(up))
+    declare(nbactl, export={**JOB, "schedule": "0 7 * * *"})
+    assert found() == [("failed", "export: schedule not as declared")]
+
+
 def test_a_job_of_another_target_is_none_of_this_machine(nbactl: Nbactl) -> None:
     for words in (("apply",), ("run",), ("pause", "--reason", "a look")):
         refused = nbactl("jobs", words[0], "nbactl-tick", *words[1:])
