@@ -80,6 +80,9 @@ def jobs_changed(done: JobsChanged, settings: Settings) -> View:
         for step in done.steps:
             if step.actions or step.note:
                 _show_step(console, step)
+        for one in done.made:
+            if one.change is None and one.step.before != one.step.after:
+                console.note(f"{one.step.name}: someone else did the same meanwhile.")
         if not done.pending:
             if not done.blocked:
                 console.note("Nothing to do: already so.")

@@ -72,7 +72,12 @@ def test_doctor_names_what_is_wrong_with_jobs_while_up_runs(nbactl: Nbactl) -> N
         return [(one["status"], one["message"]) for one in checks if one["name"] == "jobs"]
 
     assert found() == [("skipped", "none is sent: `nbactl up` does not run")]
-    up: dict[str, object] = {"holder": process_identity("up"), "started_at": "2026-01-15T12:00:00+00:00", "date": None, "services": {}}
+    up: dict[str, object] = {
+        "holder": process_identity("up"),
+        "started_at": "2026-01-15T12:00:00+00:00",
+        "date": None,
+        "services": {},
+    }
     (nbactl.directory / ".nbactl" / "up.json").write_text(json.dumps(up))
     declare(nbactl, export={**JOB, "schedule": "0 7 * * *"})
     assert found() == [("failed", "export: schedule not as declared")]
