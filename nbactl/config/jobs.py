@@ -81,12 +81,14 @@ class JobDeclaration(Strict):
 
 def token_of(job: JobDeclaration) -> str:
     """Return the kind of token that a job sends."""
-    if job.token is not None:
-        return job.token
-    target = job.target
-    if target.service is not None:
+    return usual_token(job.target.service, job.target.url) if job.token is None else job.token
+
+
+def usual_token(service: str | None, url: str | None) -> str:
+    """Return the kind of token that a job sends to a service or an address if it does not say so."""
+    if service is not None:
         return "oidc"
-    host = re.match(r"https?://([^/:]+)", target.url or "")
+    host = re.match(r"https?://([^/:]+)", url or "")
     return "oauth" if host is not None and host[1].endswith(".googleapis.com") else "none"
 
 

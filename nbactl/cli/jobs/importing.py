@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from nbactl.bootstrap.jobs import deployed_addresses, read_jobs
+from nbactl.bootstrap.jobs import LOCAL_SUFFIX, deployed_addresses, read_jobs
 from nbactl.cli.ask import Question, proceed
-from nbactl.core.jobs.cron import check_cron
+from nbactl.config.jobs import OWN_SERVICES, usual_token
+from nbactl.core.jobs.cron import check_cron, zone_of
 from nbactl.deployments.job_forms import JobForm, loses_a_secret
 from nbactl.errors import ConfigError, PreconditionError
 from nbactl.ports.jobs import HttpTarget, TopicTarget
@@ -52,6 +53,8 @@ def import_jobs(app: Container, *, dry_run: bool = False, confirm: Confirm = pro
     Raises PreconditionError if the file is the one inside of the package, ConfigError if it would not be valid.
     """
     services = deployed_addresses(app) or {}
+    if app.settings.target == "local":
+        services = {name: f"http://{name}{LOCAL_SUFFIX}" for name in OWN_SERVICES}
     entries: dict[str, str] = {}
     skipped: dict[str, str] = {}
     notes: dict[str, str] = {}
@@ -84,18 +87,18 @@ def _write(config: Config, file: Path, text: str, ask: Any) -> None:  # noqa: AN
         raise PreconditionError(
             "workflows.yaml of the installed package is not to be edited", next_step="nbactl config init DIR"
         )
-    before = file.read_text(encoding="utf-8")
+    before = file.read_bytes().decode()  # not as text: that would change the ends of lines
     after = with_jobs(before, text, config)
     with TemporaryDirectory() as folder:
         for key, name in FILES.items():
             content = after if key == "workflows" else config.files[key].read_text(encoding="utf-8")
-            (Path(folder) / name).write_text(content, encoding="utf-8")
+            (Path(folder) / name).write_bytes(content.encode())
         load_config(Path(folder))
     ask()
-    if file.read_text(encoding="utf-8") != before:
+    if file.read_bytes().decode() != before:
         raise PreconditionError(f"{file} was changed meanwhile", next_step="Run the same command again.")
     new = file.with_suffix(".yaml.new")
-    new.write_text(after, encoding="utf-8")
+    new.write_bytes(after.encode())
     new.replace(file)
 
 
@@ -124,13 +127,16 @@ def _entry(app: Container, spec: JobSpec, services: Mapping[str, str]) -> str:
         raise _CannotDeclareError("it has a secret, which does not belong into a file: let its service read it itself")
     if (wrong := check_cron(spec.schedule)) is not None:
         raise _CannotDeclareError(f"its schedule '{spec.schedule}' is not valid here: {wrong}")
+    if zone_of(spec.timezone) is None:
+        raise _CannotDeclareError(f"its time zone {spec.timezone} is not known here")
     keys: list[tuple[str, str]] = []
     if spec.description:
         keys.append(("description", _scalar(spec.description)))
     keys += [("schedule", json.dumps(spec.schedule)), ("timezone", spec.timezone)]
-    keys.append(("target", _flow(_target(app, spec, services))))
+    target = _target(app, spec, services)
+    keys.append(("target", _flow(target)))
     if isinstance(spec.target, HttpTarget):
-        keys += _token(app, spec.target, services)
+        keys += _token(app, spec.target, usual_token(target.get("service"), spec.target.url))
         keys.append(("attempt_deadline", _deadline(app.config, spec.attempt_deadline)))
     if spec.retries:
         keys.append(("retries", str(spec.retries)))
@@ -150,7 +156,7 @@ def _target(app: Container, spec: JobSpec, services: Mapping[str, str]) -> dict[
     method = {} if target.method == "POST" else {"method": target.method}
     parts = urlsplit(target.url)
     origin = f"{parts.scheme}://{parts.netloc}"
-    known = [*app.config.workflows.declared_services]
+    known = [*app.config.workflows.declared_services, *OWN_SERVICES]
     service = next((name for name, url in services.items() if url.rstrip("/") == origin and name in known), None)
     if service is not None:
         path = target.url.removeprefix(origin) or "/"
@@ -158,15 +164,15 @@ def _target(app: Container, spec: JobSpec, services: Mapping[str, str]) -> dict[
     return {"url": _placed(app, target.url), **method, **_body(target.body)}
 
 
-def _token(app: Container, target: HttpTarget, services: Mapping[str, str]) -> list[tuple[str, str]]:
+def _token(app: Container, target: HttpTarget, usual: str) -> list[tuple[str, str]]:
     parts = urlsplit(target.url)
     origin = f"{parts.scheme}://{parts.netloc}"
-    google = (parts.hostname or "").endswith(".googleapis.com")
-    usual = "oauth" if google else "oidc" if origin in {url.rstrip("/") for url in services.values()} else "none"
     keys: list[tuple[str, str]] = [] if target.token == usual else [("token", target.token)]
     if target.token == "oidc" and target.audience != origin:  # noqa: S105 - a kind
         keys.append(("audience", _scalar(_placed(app, target.audience or target.url))))
-    if target.token != "none" and target.account is not None:  # noqa: S105 - a kind
+    if target.token != "none" and target.account is None:  # noqa: S105 - a kind
+        raise _CannotDeclareError(f"its {target.token} token has no service account")
+    if target.account is not None and target.token != "none":  # noqa: S105 - a kind
         keys.append(("account", _scalar(_placed(app, target.account))))
     return keys
 

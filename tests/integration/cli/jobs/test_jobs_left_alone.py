@@ -90,6 +90,36 @@ def test_inv_28_no_secret_of_a_job_is_kept_or_imported_and_undo_has_it_again(pro
     assert project.forms()["paid"] == before
 
 
+def test_what_was_imported_is_as_it_is_there(project: Project) -> None:
+    project.cloud.deploy("team-x")  # which workflows.yaml does not name
+    project("apply")
+    token = {"serviceAccountEmail": project.account}
+    url = "https://team-x-xyz-wl.a.run.app"
+    targets: dict[str, dict[str, Any]] = {
+        "theirs": {"uri": f"{url}/a", "oidcToken": {**token, "audience": url}},
+        "theirs-bare": {"uri": f"{url}/a"},
+        "ours": {"uri": f"{project.url}/a", "oidcToken": {**token, "audience": project.url}},
+        "google": {"uri": project.tick_url, "oauthToken": {**token, "scope": "https://www.googleapis.com/auth/x"}},
+        "elsewhere": {"uri": "https://example.invalid/x?a=b", "oidcToken": {**token, "audience": "me"}},
+        "123": {"uri": "https://example.invalid/x"},
+        "null": {"uri": "https://example.invalid/x"},
+    }
+    for name, target in targets.items():
+        project.scheduler.put(name, attemptDeadline="600s", httpTarget={"httpMethod": "POST", **target})
+    for name, zone in (("on-mars", "Mars/Phobos"), ("no-account", "UTC")):
+        target = {"uri": f"{url}/a", "httpMethod": "POST", "oidcToken": {"audience": url}}
+        project.scheduler.put(name, attemptDeadline="600s", timeZone=zone, httpTarget=target)
+    file = project.folder / "workflows.yaml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    before = file.read_bytes()
+    done = project("import")
+    assert done["jobs"] == sorted(targets)
+    assert {one["job"] for one in done["skipped"]} == {"no-account", "on-mars"}
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert b"".join(line for line in lines if line.endswith(b"\r\n")) == before
+    assert project("diff", *targets, "--detailed-exitcode")["pending"] == 0
+
+
 def test_prune_leaves_alone_what_nbactl_cannot_make_again(project: Project) -> None:
     project.scheduler.put("engine", appEngineHttpTarget={"relativeUri": "/"})
     project("apply", "engine", "--prune", code=3)
