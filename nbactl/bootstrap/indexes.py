@@ -20,6 +20,7 @@ INDEXES: Final = (
     *(Index("workflow_decisions", (field, "decided_at")) for field in ("workflow", "game_date", "action", "open")),
     # What a trace asks for.
     Index("runs", ("correlation_id",)),
+    Index("outbox", ("message_id",)),
     # What sweeps look for at every tick.
     Index("outbox", ("due_at",)),
     Index("outbox", ("expires_at",)),

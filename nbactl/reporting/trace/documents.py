@@ -62,6 +62,9 @@ def seeds(sources: TraceSources, found: Collecting, text: str) -> None:
         if document is not None:
             found.kinds[kind] = None
             _tell(sources, found, kind, document)
+    for document in store.query(Query(OUTBOX, (Filter("message_id", "==", text),), limit=_MOST)):
+        found.kinds["message"] = None
+        _tell(sources, found, "message", document)
     if text in sources.flags and "flag" not in found.kinds:
         found.kinds["flag"] = None
         found.add(None, "flags.yaml", f"{text} is declared, and was never set")

@@ -133,7 +133,7 @@ def _unknown(sources: TraceSources, found: Collecting, text: str) -> NotFoundErr
     unread = f" Not looked at: {'; '.join(found.not_looked_at)}." if found.not_looked_at else ""
     return NotFoundError(
         f"nothing is known about '{text}'",
-        cause=f"It is no run, correlation id, group, batch, message key, flag, change or decision.{unread} "
+        cause=f"It is no run, correlation id, group, batch, message or its key, flag, change or decision.{unread} "
         f"Reports of phases were looked for in {_DAYS} days.",
         next_step=f"Near: {', '.join(near)}" if near else "A player of a date is written PLAYER@DATE.",
         details={"near": near},
