@@ -6,9 +6,9 @@ import json
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urlsplit
 
 from nbactl.bootstrap.localrun import is_up
+from nbactl.core.jobs.addresses import host_of, origin_of
 from nbactl.errors import DataError, NbactlError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ LOCAL_SUFFIX: Final = ".up"
 """What the host of a service of `nbactl up` ends with in the address of a local job."""
 ENDPOINT: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER"
 """The variable that sends requests for Cloud Scheduler elsewhere, as it does for gcloud."""
-_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
+_AT_ONCE: Final = 32
+"""Addresses that are asked at the same time."""
 _NO_PAGE: Final = 404
 _BROKEN: Final = 500
 
@@ -137,7 +138,7 @@ def _request(app: Container, job: JobDeclaration, services: dict[str, str], body
     kind = cast("TokenKind", token_of(job))
     audience = None
     if kind == "oidc":
-        audience = filled(job.audience) if job.audience else origin or _origin(url)
+        audience = filled(job.audience) if job.audience else origin or origin_of(url)
     account = None if kind == "none" or job.account is None else filled(job.account)
     return HttpTarget(url, job.target.method, body, headers, kind, account, audience)
 
@@ -186,18 +187,20 @@ def _request_locally(
 
     from nbactl.core.calls.http import translated
 
-    parts = urlsplit(target.url)
-    service = (parts.hostname or "").removesuffix(LOCAL_SUFFIX)
+    service = host_of(target.url).removesuffix(LOCAL_SUFFIX)
     origin = address(service)
     if origin is None:
         raise NotFoundError(f"there is no service {service} in this `nbactl up`")
-    url = f"{origin}{target.url.removeprefix(_origin(target.url))}"
+    path = target.url.removeprefix(origin_of(target.url))
+    url = f"{origin}{path}"
     with translated(service):
         answer = httpx2.request(
             target.method, url, content=target.body, headers={**target.headers, **headers}, timeout=deadline
         )
     if answer.status_code >= httpx2.codes.BAD_REQUEST:
-        raise UnavailableError(f"{service}{parts.path} answered HTTP {answer.status_code}", cause=answer.text[:200])
+        raise UnavailableError(
+            f"{service}{path.partition('?')[0]} answered HTTP {answer.status_code}", cause=answer.text[:200]
+        )
 
 
 def apply_local_jobs(app: Container) -> list[str]:
@@ -248,7 +251,7 @@ def _targets(app: Container, services: dict[str, str] | None, urls: Sequence[str
 
 def _is_known(url: str, services: dict[str, str]) -> bool:
     """Say whether an address need not be asked: of a service that is there, or of Google's interfaces."""
-    return _origin(url) in services or (urlsplit(url).hostname or "").endswith(".googleapis.com")
+    return origin_of(url) in services or host_of(url).endswith(".googleapis.com")
 
 
 def _probe(app: Container, urls: Sequence[str]) -> dict[str, str]:
@@ -262,17 +265,12 @@ def _probe(app: Container, urls: Sequence[str]) -> dict[str, str]:
 
         try:
             status = httpx2.head(url, timeout=limit).status_code
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return _ERRNO.sub("", str(error)) or type(error).__name__
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # ValueError: no host can have that name
+            return str(error) or type(error).__name__
         return f"HTTP {status}" if status == _NO_PAGE or status >= _BROKEN else None
 
     if not urls:
         return {}
-    with ThreadPoolExecutor(max_workers=len(urls)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(urls), _AT_ONCE)) as pool:
         found = dict(zip(urls, pool.map(ask, urls), strict=True))
     return {url: why for url, why in found.items() if why is not None}
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -25,6 +25,8 @@ from nbactl.errors import (
     PartialRunError,
     PreconditionError,
     StillRunningError,
+    TimedOutError,
+    UnavailableError,
     UsageError,
 )
 
@@ -196,7 +198,11 @@ def run_job(
         )
     confirm(Question(f"Run job {name} now?", (target_text(before.spec.target),)))
     began = app.clock.monotonic()
-    jobs.run(name)
+    try:
+        jobs.run(name)
+    except (UnavailableError, TimedOutError) as error:
+        error.next_step = f"It may run all the same; look before you try again: nbactl jobs list {name}"
+        raise
     reach("jobs.ran")
     limit = timeout or (before.spec.attempt_deadline or _DEFAULT_DEADLINE) + app.config.timeouts["service.admin"]
     while True:

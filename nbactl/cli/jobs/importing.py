@@ -6,11 +6,11 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from nbactl.bootstrap.jobs import LOCAL_SUFFIX, deployed_addresses, read_jobs
 from nbactl.cli.ask import Question, proceed
 from nbactl.config.jobs import OWN_SERVICES, usual_token
+from nbactl.core.jobs.addresses import origin_of
 from nbactl.core.jobs.cron import check_cron, zone_of
 from nbactl.deployments.job_forms import JobForm, loses_a_secret
 from nbactl.errors import ConfigError, PreconditionError
@@ -154,8 +154,7 @@ def _target(app: Container, spec: JobSpec, services: Mapping[str, str]) -> dict[
     if target.method not in _METHODS:
         raise _CannotDeclareError(f"its method {target.method} is not one that workflows.yaml takes")
     method = {} if target.method == "POST" else {"method": target.method}
-    parts = urlsplit(target.url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = origin_of(target.url)
     known = [*app.config.workflows.declared_services, *OWN_SERVICES]
     service = next((name for name, url in services.items() if url.rstrip("/") == origin and name in known), None)
     if service is not None:
@@ -165,8 +164,7 @@ def _target(app: Container, spec: JobSpec, services: Mapping[str, str]) -> dict[
 
 
 def _token(app: Container, target: HttpTarget, usual: str) -> list[tuple[str, str]]:
-    parts = urlsplit(target.url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = origin_of(target.url)
     keys: list[tuple[str, str]] = [] if target.token == usual else [("token", target.token)]
     if target.token == "oidc" and target.audience != origin:  # noqa: S105 - a kind
         keys.append(("audience", _scalar(_placed(app, target.audience or target.url))))

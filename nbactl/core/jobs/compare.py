@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.jobs.model import Difference
-from nbactl.core.observe.masking import mask
+from nbactl.core.observe.masking import mask, mask_within
 from nbactl.ports.jobs import HttpTarget, TopicTarget, UnknownTarget
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def _duration(seconds: float | None) -> str | None:
 def _text(value: object) -> str | None:
     if value is None or value == "":
         return None
-    text = mask(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+    text = mask(value if isinstance(value, str) else json.dumps(mask_within(value), sort_keys=True))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

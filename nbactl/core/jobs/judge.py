@@ -7,10 +7,10 @@ https://cloud.google.com/scheduler/docs/http-target-auth, https://cloud.google.c
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import EASTERN
+from nbactl.core.jobs.addresses import host_of, origin_of
 from nbactl.core.jobs.compare import differences
 from nbactl.core.jobs.model import JobFinding, JobStatus
 from nbactl.frozen import frozen
@@ -122,8 +122,7 @@ class _Judge:
         if not isinstance(target, HttpTarget) or not self.targets.tokens:
             return
         mend = _mend(declared, spec.name)
-        parts = urlsplit(target.url)
-        host, origin = parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
+        host, origin = host_of(target.url), origin_of(target.url)
         if host.endswith(_GOOGLE):
             if target.token != "oauth":  # noqa: S105 - a kind
                 yield JobFinding("token", f"it sends {_kind(target)}, and {host} takes an OAuth token", mend)

@@ -179,3 +179,30 @@ def test_undo_last_goes_back_change_by_change(project: Project) -> None:
     project("undo", "last")
     assert project.scheduler.jobs == {}
     project("undo", "last", code=4)
+
+
+def test_an_address_that_cannot_be_read_is_a_finding_of_its_job_alone(project: Project) -> None:
+    project("apply")
+    for name, url in (("bracket", "http://[bad/x"), ("label", "http://a..b/x")):
+        project.scheduler.put(name, attemptDeadline="600s", httpTarget={"uri": url, "httpMethod": "GET"})
+    assert project.findings() == {"bracket": ["dead"], "label": ["dead"]}
+    project("import", "--dry-run")
+
+
+def test_a_difference_shows_no_secret(project: Project) -> None:
+    project.declare(DECLARED)
+    project("apply")
+    secret = base64.b64encode(b'{"credential": "hunter2"}').decode()
+    project.scheduler.jobs["tick"]["httpTarget"]["body"] = secret
+    shown = project("diff", "tick")["jobs"]
+    assert [one["key"] for one in shown[0]["differences"]] == ["body"]
+    assert "hunter2" not in str(shown)
+    planned = project("apply", "tick", "--dry-run")["jobs"]
+    assert planned[0]["note"] == "it loses a secret, which undo cannot bring back"
+
+
+def test_a_run_whose_answer_is_lost_is_not_to_be_repeated_blindly(project: Project) -> None:
+    project("apply", "tick")
+    project.scheduler.faults = [("POST", 0, True)]
+    assert "It may run all the same" in project("run", "tick", code=7)["next"]
+    assert project.scheduler.ran == ["tick"]
