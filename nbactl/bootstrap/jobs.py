@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from nbactl.bootstrap.localrun import is_up
-from nbactl.core.jobs.addresses import host_of, origin_of
+from nbactl.core._support.addresses import host_of, origin_of
 from nbactl.errors import DataError, NbactlError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
 
+from nbactl.core._support.addresses import split_url
 from nbactl.core._support.durations import format_duration
 from nbactl.frozen import frozen
 
@@ -68,7 +68,7 @@ def service_of(url: str, services: Mapping[str, float | None]) -> str | None:
     Cloud Run's addresses begin with the name (`NAME-HASH-wl.a.run.app`, `NAME-NUMBER.REGION.run.app`), those of Cloud
     Functions have it as the first part of the path: https://cloud.google.com/run/docs/triggering/https-request
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     host = parts.hostname or ""
     first = parts.path.strip("/").partition("/")[0]
     if host.endswith(".cloudfunctions.net"):
@@ -80,7 +80,7 @@ def service_of(url: str, services: Mapping[str, float | None]) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """Say whether an address is one of this machine."""
-    return urlsplit(url).hostname in _LOOPBACK
+    return split_url(url).hostname in _LOOPBACK
 
 
 def _delivery(one: FoundSubscription, declared: DeclaredUse, read: set[str]) -> Iterator[SubscriptionFinding]:
@@ -130,7 +130,7 @@ def _push(one: FoundSubscription, push: PushTarget, declared: DeclaredUse) -> It
 def _identity(
     one: FoundSubscription, push: PushTarget, service: str | None, declared: DeclaredUse
 ) -> Iterator[SubscriptionFinding]:
-    name, parts = one.name, urlsplit(push.endpoint)
+    name, parts = one.name, split_url(push.endpoint)
     origin = f"{parts.scheme}://{parts.netloc}"
     account = push.account or "ACCOUNT"
     fix = _gcloud(
@@ -152,7 +152,7 @@ def _identity(
 
 def _is_for(audience: str, endpoint: str, service: str | None, declared: DeclaredUse) -> bool:
     """Say whether a token is for the service of an endpoint; a service of Cloud Run has two addresses."""
-    there, meant = urlsplit(endpoint), urlsplit(audience)
+    there, meant = split_url(endpoint), split_url(audience)
     if meant.scheme != there.scheme:
         return False
     same = service is not None and service_of(audience, declared.services) == service

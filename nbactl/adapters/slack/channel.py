@@ -7,8 +7,8 @@ import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
+from nbactl.core._support.addresses import split_url
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import time_for
 from nbactl.core.calls.http import check_response, translated
@@ -125,7 +125,7 @@ VARIABLE: Final = "NBACTL_SLACK_WEBHOOK_URL"
 
 def check_url(url: str) -> None:
     """Raise ConfigError, which does not show it, unless `url` is the address of a webhook."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or (parts.scheme != "https" and not (is_local and parts.scheme == "http")):
         raise ConfigError(

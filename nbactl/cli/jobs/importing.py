@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.bootstrap.jobs import LOCAL_SUFFIX, deployed_addresses, read_jobs
 from nbactl.cli.ask import Question, proceed
 from nbactl.config.jobs import OWN_SERVICES, usual_token
-from nbactl.core.jobs.addresses import origin_of
+from nbactl.core._support.addresses import origin_of
 from nbactl.core.jobs.cron import check_cron, zone_of
 from nbactl.deployments.job_forms import JobForm, loses_a_secret
 from nbactl.errors import ConfigError, PreconditionError

@@ -13,6 +13,7 @@ from nbactl.checks.load.http_target import http_sender
 from nbactl.checks.load.open_loop import arrivals, open_loop
 from nbactl.checks.load.report import report_of
 from nbactl.cli.ask import Question, proceed
+from nbactl.core._support.addresses import split_url
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ class UrlLoadResult:
 
 def load_url(app: Container, request: UrlLoad, *, confirm: Confirm = proceed) -> UrlLoadResult:
     """Send requests at their instants, and report what became of each. Raises UsageError for another address."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - one of two kinds of load needs it
-
-    parts = urlsplit(request.url)
+    parts = split_url(request.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"'{request.url}' is not a URL", next_step="Write it as http://HOST:PORT/PATH.")
     if request.rate * request.duration > _MOST_REQUESTS:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.addresses import host_of, origin_of
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import EASTERN
-from nbactl.core.jobs.addresses import host_of, origin_of
 from nbactl.core.jobs.compare import differences
 from nbactl.core.jobs.model import JobFinding, JobStatus
 from nbactl.frozen import frozen

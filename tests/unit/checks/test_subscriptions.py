@@ -95,3 +95,9 @@ def test_the_service_of_an_address_is_the_longest_declared_name_that_it_begins_w
     url: str, service: str | None
 ) -> None:
     assert service_of(url, DECLARED.services) == service
+
+
+def test_an_address_that_cannot_be_read_is_one_of_no_service() -> None:
+    push = replace(PUSH, endpoint="http://[half", audience="http://[other")
+    assert ("unknown-endpoint", "failed") in rules(replace(GOOD, push=push))
+    assert ("wrong-audience", "failed") in rules(replace(GOOD, push=replace(PUSH, audience="http://[other")))

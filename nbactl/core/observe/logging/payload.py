@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from nbactl.core._support.addresses import split_url
 from nbactl.core.observe.logging.cloud import PREFIX
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_payload(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def request_message(method: str, url: str, status: int, seconds: float | None) -> str:
     """Return the message of a request that only the platform logged, such as `POST /predict 500 in 1.2s`."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     took = "" if seconds is None else f" in {seconds:.3g}s"
     return f"{method or '?'} {path} {status or 'unanswered'}{took}"

@@ -19,6 +19,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.observe.context import Trace, bound
 from nbactl.core.observe.logging import CloudFormatter, configure_logging
 from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
+from nbactl.core.observe.logging.payload import request_message
 from nbactl.core.observe.logging.setup import HumanFormatter, PlainFormatter
 
 if TYPE_CHECKING:
@@ -242,3 +243,7 @@ def test_a_stream_that_is_broken_does_not_stop_the_work(capsys: pytest.CaptureFi
 
 def test_arguments_that_do_not_fit_cost_no_record() -> None:
     assert entry(record(logging.INFO, "%d rows of %s", "three"))["message"] == "%d rows of %s ('three',)"
+
+
+def test_a_request_to_an_address_that_cannot_be_read_is_shown_as_it_is() -> None:
+    assert request_message("GET", "http://[half/x", 400, None) == "GET http://[half/x 400"
