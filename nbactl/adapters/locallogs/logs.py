@@ -6,7 +6,7 @@ import heapq
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.logs import LogQuery, Severity
+
+
+_KINDS: Final = {
+    "at": str,
+    "severity": str,
+    "message": str,
+    "revision": str | None,
+    "labels": dict,
+    "fields": dict,
+    "trace": str | None,
+}
+"""What a line has, and of which type."""
 
 
 class LocalLogs:
@@ -87,11 +99,13 @@ class LocalLogs:
 
 
 def _record(service: str, line: bytes, name: str) -> LogRecord | None:
-    """Return the record of a line, None for one that a killed process left unfinished."""
+    """Return the record of a line, None for one that a killed process left unfinished, or that somebody else wrote."""
     try:
         read = orjson.loads(line)
+        if not all(isinstance(read[name], kind) for name, kind in _KINDS.items()):
+            return None
         return LogRecord(
-            at=datetime.fromisoformat(read["at"]),
+            at=datetime.fromisoformat(read["at"]).astimezone(UTC),
             severity=read["severity"],
             service=service,
             message=read["message"],

@@ -12,6 +12,7 @@ from nbactl.core.observe.masking import MASK, mask_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from nbactl.cli.logs.command import FirstError, FoundErrors, FoundLogs
     from nbactl.cli.show.console import Console
@@ -113,10 +114,15 @@ def found_errors(found: FoundErrors) -> View:
         if not found.kinds:
             console.note(f"No errors since {moment(found.query.since)}.")
             return
+        one_day = len({day(at) for kind in found.kinds for at in (kind.first, kind.last)}) == 1
+
+        def time(at: datetime) -> str:
+            return clock_time(at) if one_day else f"{day(at).partition(' ')[0]} {clock_time(at)}"
+
         console.table(
             ["count", "first", "last", "service", "error"],
             [
-                (f"{kind.count:,}", clock_time(kind.first), clock_time(kind.last), kind.service, _kind_text(kind))
+                (f"{kind.count:,}", time(kind.first), time(kind.last), kind.service, _kind_text(kind))
                 for kind in found.kinds
             ],
             optional=["first"],

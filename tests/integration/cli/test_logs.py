@@ -153,6 +153,13 @@ def test_errors_are_shown_by_kind(world: World) -> None:
     assert world("logs", "errors", "-s", "worker", "--until", "20m").stderr.startswith("No errors since")
 
 
+def test_errors_of_several_days_have_their_dates(world: World) -> None:
+    for hours in (1, 40):
+        world.logging.add("worker", {"message": "gone"}, severity="ERROR", at=_ago(60 * hours))
+    [_, line, *_] = world("logs", "errors", "--since", "3d", "--utc").stdout.splitlines()
+    assert line.split()[:5] == ["2", *f"{_ago(60 * 40):%Y-%m-%d %H:%M:%S} {_ago(60):%Y-%m-%d %H:%M:%S}".split()]
+
+
 def test_the_first_error_after_a_deployment_is_found(world: World) -> None:
     world.run.now = NOW - timedelta(hours=2)
     world.run.deploy("worker", {"A": "1"})

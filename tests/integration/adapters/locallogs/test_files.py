@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -160,3 +161,28 @@ def test_a_line_that_did_not_fit_on_the_disk_is_an_error_and_spoils_no_other(tmp
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         _append(files, "second")
     assert _messages(tmp_path) == ["first", "second"]
+
+
+def test_lines_that_somebody_else_wrote_are_left_out(tmp_path: Path) -> None:
+    at = NOW.isoformat()
+    right: dict[str, object] = {
+        "at": at,
+        "severity": "INFO",
+        "message": "right",
+        "revision": None,
+        "labels": {},
+        "fields": {},
+        "trace": None,
+    }
+    wrong: list[dict[str, object]] = [
+        {"severity": 7},
+        {"message": 5},
+        {"labels": []},
+        {"fields": None},
+        {"at": "soon"},
+        {"trace": 4},
+    ]
+    naive = {**right, "at": "2020-01-15T12:00:00", "message": "naive"}
+    lines = [naive, *({**right, **one} for one in wrong), right]
+    (tmp_path / "worker.000001.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert _messages(tmp_path) == ["right"]
