@@ -98,8 +98,9 @@ def _regions(app: Container) -> dict[str, str]:
 def _services_of(app: Container, region: str) -> CloudRunServices:
     project, timeouts = project_of(app), app.config.timeouts
     with needs("Google's authentication"):
-        from nbactl.adapters.cloudrun.api import Api, Region
+        from nbactl.adapters.cloudrun.api import Api
         from nbactl.adapters.cloudrun.changing import Waiting
+        from nbactl.adapters.cloudrun.region import Region
         from nbactl.adapters.cloudrun.services import CloudRunServices
     api = Api(
         Region(project, region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
@@ -323,7 +324,7 @@ def health_checks(_: Container) -> list[Check]:
 
 def gcloud(app: Container, verb: str, service: str, *options: str) -> str:
     """Return the command of Google's own tool for a service, such as `gcloud run services describe NAME …`."""
-    from nbactl.adapters.cloudrun.api import Region
+    from nbactl.adapters.cloudrun.region import Region
 
     return Region(app.settings.project or "", app.settings.region).gcloud(verb, service, *options)
 

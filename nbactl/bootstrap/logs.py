@@ -29,7 +29,7 @@ def logging_services(app: Container) -> Collection[str]:
     """Return the names of the services that can have logs. Raises what the services port raises."""
     if app.target.HAS_DEPLOYED_SERVICES:
         return [service.name for service in app.deployed_services.list()]
-    from nbactl.bootstrap.up import OWN
+    from nbactl.services.instance import OWN
     from nbactl.services.routes import SERVICES
 
     return (*SERVICES, OWN)

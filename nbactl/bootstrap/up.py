@@ -8,7 +8,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from nbactl.adapters.localrun.running import UpState, write_running
 from nbactl.bootstrap.date_end import date_end
@@ -20,7 +20,7 @@ from nbactl.config.given import given_options
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError, PreconditionError, UnavailableError
 from nbactl.services.deploying import Deployer
-from nbactl.services.instance import LogLine
+from nbactl.services.instance import OWN, LogLine
 from nbactl.services.routes import SERVICES
 from nbactl.services.supervisor import Supervisor, SupervisorTimings
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
 
-OWN: Final = "up"
-"""The name of this process in the log."""
 
 Outcome = Literal["done", "failed", "running", "stopped"]
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
 
+OWN: Final = "up"
+"""The name of the process of `up` in the combined log."""
 _READY: Final = 200
 _LONGEST_REASON: Final = 400
 _NOT_ASKED: Final = "it has not answered yet"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.cloudrun.api import Api, Region
+from nbactl.adapters.cloudrun.api import Api
 from nbactl.adapters.cloudrun.changing import Waiting
+from nbactl.adapters.cloudrun.region import Region
 from nbactl.adapters.cloudrun.services import CloudRunServices
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy

@@ -10,7 +10,7 @@ from nbactl.errors import PreconditionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.adapters.cloudrun.api import Region
+    from nbactl.adapters.cloudrun.region import Region
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.ports.services import DeployedService
 

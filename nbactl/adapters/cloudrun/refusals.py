@@ -19,7 +19,7 @@ from nbactl.errors import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.adapters.cloudrun.api import Region
+    from nbactl.adapters.cloudrun.region import Region
 
 LATER: Final = "Try again in a few minutes; https://status.cloud.google.com shows outages."
 _LOGIN: Final = "Log in with `gcloud auth application-default login`, or correct GOOGLE_APPLICATION_CREDENTIALS."

@@ -15,8 +15,9 @@ from nbactl.ports.service_rules import check_edit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbactl.adapters.cloudrun.api import Api, Region
+    from nbactl.adapters.cloudrun.api import Api
     from nbactl.adapters.cloudrun.changing import Waiting
+    from nbactl.adapters.cloudrun.region import Region
     from nbactl.adapters.cloudrun.updates import Update
     from nbactl.ports.services import DeployedService, Revision, ServiceEdit, Traffic
 

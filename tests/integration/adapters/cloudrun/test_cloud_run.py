@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.adapters.cloudrun.api import Region
+from nbactl.adapters.cloudrun.region import Region
 from nbactl.errors import (
     DataError,
     DeployFailedError,
