@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nbactl.bootstrap.season import notice_halts
-from nbactl.bootstrap.up import OWN, Up, UpRequest
+from nbactl.bootstrap.up import Up, UpRequest
 from nbactl.cli.app import console, container, session
 from nbactl.cli.ask import Question, asking
 from nbactl.cli.completion.values import dates, sources
@@ -19,6 +19,7 @@ from nbactl.cli.signals import SignalledError, SignalName, interruptible
 from nbactl.cli.up import view
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
+from nbactl.services.instance import OWN
 from nbactl.services.routes import SERVICES
 
 app = single()

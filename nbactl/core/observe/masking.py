@@ -29,6 +29,8 @@ _WORDS: Final = (
 )
 _QUOTE: Final = r"b?\\*[\"']"
 """What a name or a value may be quoted with in a text that was itself written as a string, or as bytes."""
+_KIND: Final = rf"(?:{_QUOTE})?(?:oidc|oauth|none)(?:$|[\s\"',;&)}}\]\\])"
+"""A kind of token, such as a job of Cloud Scheduler declares, and not a token."""
 _PATTERNS: Final = (
     (r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=://)[^/\s@'\"]+@", f"{MASK}@"),
     (r"(hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s'\"<>|]+", rf"\1{MASK}"),
@@ -38,7 +40,7 @@ _PATTERNS: Final = (
     ),
     (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}", rf"\1 {MASK}"),
     (
-        rf"(?i)\b({_WORDS})((?:{_QUOTE})?\s*[=:]\s*)(?:({_QUOTE})(?:(?!\3).)+|[^\s\"',;&)}}\]]+)",
+        rf"(?i)\b({_WORDS})((?:{_QUOTE})?\s*[=:]\s*)(?!{_KIND})(?:({_QUOTE})(?:(?!\3).)+|[^\s\"',;&)}}\]]+)",
         rf"\1\2\3{MASK}",
     ),
     (r"(?i)([?&](?:key|sig|(?:x-(?:amz|goog)-)?signature)=)[^\s&'\"]+", rf"\1{MASK}"),

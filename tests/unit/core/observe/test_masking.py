@@ -180,3 +180,13 @@ def test_an_object_that_cannot_say_what_it_is_is_named() -> None:
             raise ValueError("no")
 
     assert mask_within([Mute()]) == ["<Mute that has no text: ValueError>"]
+
+
+@pytest.mark.parametrize("text", ["token: oidc", "{token: none}", '"token": "oauth"', "  token: oidc\n  audience: x"])
+def test_a_kind_of_token_is_no_token(text: str) -> None:
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize("text", ["token: none-of-yours", "token=oidc123", "token: oidc.eyJx"])
+def test_a_token_that_begins_like_a_kind_is_masked(text: str) -> None:
+    assert text[7:] not in mask(text)
