@@ -132,28 +132,29 @@ def previous_ready(
     serving = serving_revision(service)
     names = [revision.name for revision in revisions]
     older = revisions[names.index(serving) + 1 :] if serving in names else list(revisions)
-    passed: list[str] = []
-    candidates: list[Revision] = []
-    for revision in older:
-        if revision.ready:
-            candidates.append(revision)
-        else:
-            passed.append(f"{revision.name} is not ready{f': {revision.problem}' if revision.problem else ''}")
+    candidates = [revision for revision in older if revision.ready]
     if not candidates:
         raise PreconditionError(
             f"{service.name} has no older revision that is ready",
-            cause=" ".join(f"{why}." for why in passed) or f"{serving or 'Its revision'} is the only one.",
+            cause=" ".join(f"{why}." for why in map(_why_not, older))
+            or f"{serving or 'Its revision'} is the only one.",
             next_step=f"See its revisions: nbactl services show {service.name}",
             details={"service": service.name},
         )
+    chosen = candidates[0]
+    if requests is not None:
+        chosen = next((revision for revision in candidates if revision.name in requests), chosen)
+    passed = tuple(map(_why_not, older[: older.index(chosen)]))
     if requests is None:
-        return Previous(candidates[0], None, tuple(passed))
-    served = [revision for revision in candidates if revision.name in requests]
-    chosen = served[0] if served else candidates[0]
-    never = candidates[: candidates.index(chosen)]
-    passed += [f"{revision.name} had no requests lately" for revision in never]
+        return Previous(chosen, None, passed)
     stats = requests.get(chosen.name)
-    return Previous(chosen, 0 if stats is None else stats.requests, tuple(passed))
+    return Previous(chosen, 0 if stats is None else stats.requests, passed)
+
+
+def _why_not(revision: Revision) -> str:
+    if revision.ready:
+        return f"{revision.name} had no requests lately"
+    return f"{revision.name} is not ready{f': {revision.problem}' if revision.problem else ''}"
 
 
 def steps_to(before: Sequence[Traffic], after: Sequence[Traffic], target: str) -> tuple[Shares, ...]:
