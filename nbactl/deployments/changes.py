@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextvars import copy_context
 from dataclasses import replace
-from queue import Queue
-from threading import Thread
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.deployments.conflicts import explain_conflict
+from nbactl.deployments.parallel import at_once as in_parallel
 from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, lacks
 from nbactl.deployments.records import NOT_SENT, ChangeRecord, ServiceChange
 from nbactl.deployments.undo import plan_undo_of
@@ -169,25 +167,7 @@ class ServiceChanges:
         if at_once == 1:
             yield from (self._apply(plan, apply) for plan in plans)
             return
-        waiting, ended = deque(plans), Queue[ServiceOutcome | BaseException]()
-
-        def work() -> None:
-            try:
-                while True:
-                    ended.put(self._apply(waiting.popleft(), apply))
-            except IndexError:
-                return
-            except BaseException as error:  # noqa: BLE001 - raised again where the outcomes are taken
-                ended.put(error)
-
-        # Daemons: after Ctrl-C nobody waits for what Cloud Run finishes by itself.
-        for number in range(min(at_once, len(plans))):
-            Thread(target=copy_context().run, args=(work,), name=f"nbactl-service-{number}", daemon=True).start()
-        for _ in plans:
-            outcome = ended.get()
-            if isinstance(outcome, BaseException):
-                raise outcome
-            yield outcome
+        yield from (outcome for _, outcome in in_parallel(plans, partial(self._apply, apply=apply), at_once))
 
     def _apply(self, plan: ServicePlan, apply: Apply) -> ServiceOutcome:
         try:

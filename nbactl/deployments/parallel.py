@@ -1,4 +1,4 @@
-"""The same question to several services, asked at once."""
+"""The same question to several services, or the same change of them, at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Found = TypeVar("Found")
 _AT_ONCE: Final = 8
 
 
-def at_once(items: Sequence[Item], ask: Callable[[Item], Found]) -> Iterator[tuple[Item, Found]]:
-    """Yield each item with its answer, as they come; at most eight are asked at a time.
+def at_once(items: Sequence[Item], ask: Callable[[Item], Found], most: int = _AT_ONCE) -> Iterator[tuple[Item, Found]]:
+    """Yield each item with its answer, as they come; at most `most` are asked at a time.
 
     What `ask` raises is raised here. The threads are daemons: after Ctrl-C nobody waits for them.
     """
@@ -34,7 +34,7 @@ def at_once(items: Sequence[Item], ask: Callable[[Item], Found]) -> Iterator[tup
             except BaseException as error:  # noqa: BLE001 - raised again where the answers are taken
                 ended.put(error)
 
-    for number in range(min(_AT_ONCE, len(items))):
+    for number in range(min(most, len(items))):
         Thread(target=copy_context().run, args=(work,), name=f"nbactl-ask-{number}", daemon=True).start()
     for _ in items:
         answer = ended.get()

@@ -160,7 +160,7 @@ class Changer:
         return DeployFailedError(
             failed,
             cause=f"Cloud Run says: {message}",
-            next_step=self._describe_command(name),
+            next_step=f"See why: nbactl services logs {name}",
             details={"service": name},
         )
 

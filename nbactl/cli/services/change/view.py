@@ -226,9 +226,9 @@ def _summary(result: ChangeResult) -> NbactlError | None:
     if not result.failed:
         return None
     failed, count = [outcome.service for outcome in result.failed], len(result.outcomes)
-    verb = "is" if len(failed) == 1 else "are"
+    what = f"of {failed[0]} failed" if count == 1 else f"failed for {len(failed)} of {count} services"
     return CheckFailedError(
-        f"{len(failed)} of {count} service{'' if count == 1 else 's'} {verb} not in line",
+        f"the change {what}",
         cause=f"{', '.join(failed)}: see above.",
         next_step="Repeat the command once that is repaired, or undo what was done with the command after undo.",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, command_line
+from nbactl.core._support.durations import format_duration
 from nbactl.core.observe.masking import MASK, is_secret_name, mask
 from nbactl.ports.services import ALL_REQUESTS
 
@@ -131,7 +132,7 @@ def setting_text(name: SettingName, value: float | None) -> str:
     """Return a setting for a person."""
     if value is None:
         return "not set"
-    return f"{value:g}s" if name == "timeout" else f"{value:g}"
+    return format_duration(value) if name == "timeout" else f"{value:g}"
 
 
 def shares_text(shares: Sequence[Traffic]) -> str:

@@ -169,7 +169,7 @@ def test_a_revision_that_does_not_start_says_why_and_the_old_one_serves_on(
         merge(services, A="crash")
     assert failed.value.exit_code == 1
     assert "failed to start and listen on the port" in (failed.value.cause or "")
-    assert "gcloud run services describe" in (failed.value.next_step or "")
+    assert failed.value.next_step == f"See why: nbactl services logs {NAME}"
     found = services.get(NAME)
     assert found.latest_ready_revision == f"{NAME}-00001-abc"
     assert found.latest_created_revision == f"{NAME}-00002-gen"

@@ -207,7 +207,7 @@ def test_a_failure_of_one_service_does_not_keep_the_others_from_theirs(world: Wo
     }
     assert world.cloud.env(RAW)["LOG_LEVEL"] == "debug"
     assert world.cloud.env(ANALYTICS)["ENABLE_QUERY_CACHING"] == "false"
-    assert "2 of 3 services are not in line" in world.err
+    assert "the change failed for 2 of 3 services" in world.err
     world.cloud.forbidden = set()
     world.cloud.before_patch = lambda _: None
     assert len(world("sync")["changes"]) == 2, "the same command carries on with what is left"
