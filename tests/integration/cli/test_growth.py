@@ -135,7 +135,7 @@ READING = [
     if not any(parameter.name == "dry_run" for parameter in command.params)
     for example in getattr(command, "examples", ())[:1]
     if shlex.split(example)[1] not in STAYS and "<(" not in example and "--target gcp" not in example
-    if not example.startswith("nbactl services diff")  # what is declared of services is about gcp
+    if not example.endswith("services diff") and not example.endswith("env diff")  # these are about gcp
 ]
 """An example of each command that changes nothing and needs no project."""
 
