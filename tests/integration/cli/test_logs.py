@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOW = datetime.now(UTC)
-
 
 class World(NamedTuple):
     """A project with services and their logs."""
@@ -63,7 +61,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def _ago(minutes: float) -> datetime:
-    return NOW - timedelta(minutes=minutes)
+    return datetime.now(UTC) - timedelta(minutes=minutes)
 
 
 def test_lines_of_all_services_are_merged_in_the_order_of_time(world: World) -> None:
@@ -161,10 +159,10 @@ def test_errors_of_several_days_have_their_dates(world: World) -> None:
 
 
 def test_the_first_error_after_a_deployment_is_found(world: World) -> None:
-    world.run.now = NOW - timedelta(hours=2)
+    world.run.now = _ago(60 * 2)
     world.run.deploy("worker", {"A": "1"})
     deployed = world.run.now
-    world.logging.add("worker", {"message": "before"}, severity="ERROR", at=NOW - timedelta(hours=3))
+    world.logging.add("worker", {"message": "before"}, severity="ERROR", at=_ago(60 * 3))
     assert "No error since." in world("logs", "first-error", "worker").stdout
     for seconds, severity in ((60, "WARNING"), (125, "ERROR"), (300, "ERROR")):
         world.logging.add(
@@ -263,9 +261,10 @@ def test_a_trace_has_the_newest_lines_and_says_what_it_does_not_have(tmp_path: P
     done = call_nbactl(["trace", "run-2"], cwd=tmp_path, env=env)
     assert (done.returncode, "logs of services: no service has logged anything here" in done.stderr) == (4, True)
     files = ServiceLogFiles(tmp_path / ".nbactl" / "service-logs")
+    now = datetime.now(UTC)
     for number in range(230):
         entry = {"message": f"line {number}", "logging.googleapis.com/labels": {"correlation_id": "req-2"}}
-        at = NOW - timedelta(seconds=300 - number)
+        at = now - timedelta(seconds=300 - number)
         files.append("worker", "INFO", f"line {number}", entry, at=at, revision=None)
     files.close()
     done = call_nbactl(["trace", "req-2", "-o", "json"], cwd=tmp_path, env=env)

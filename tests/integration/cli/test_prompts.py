@@ -274,10 +274,10 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
 CHANGED_WITHOUT_A_QUESTION = {
-    "run", "heal", "schedule tick", "demo", "config init", "query", "bq apply", "load", "check code",
+    "run", "heal", "schedule tick", "demo", "config init", "query", "bq apply", "bq lint", "load", "check code",
 }  # fmt: skip
-"""`check code --fix` changes files of this machine. A run asks on gcp (tests/integration/runs), a repair
-(tests/integration/cli/heal), an expensive query and
+"""`check code --fix` and `bq lint --fix` change files of this machine. A run asks on gcp (tests/integration/runs), a
+repair (tests/integration/cli/heal), an expensive query and
 bq apply (tests/integration/cli/bq) too; cron ticks; demo and config files are local. A load of production is refused,
 and one of another machine asks (tests/integration/cli/load)."""
 
