@@ -43,8 +43,8 @@ def reported_names(context: CheckContext) -> Iterator[Finding]:
     if reports is None:
         return
     if reports.history_problem is not None:
-        fix = "The phase documents were compared without it."
-        yield Finding(_NAMES, "warn", f"the run history was not read: {reports.history_problem}", None, fix)
+        message = f"the run history was not read: {reports.history_problem}"
+        yield Finding(_NAMES, "warn", message, "The phase documents were compared without it.")
     if not any(document.exists for document in reports.documents.values()) and not reports.runs:
         yield Finding(_NAMES, "skipped", f"nothing was reported {_span(reports)}")
         return
