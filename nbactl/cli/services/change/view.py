@@ -37,9 +37,12 @@ _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
 def progress(ctx: typer.Context, wording: ChangeWording = SERVICES) -> Callable[[ChangeRecord | ServiceOutcome], None]:
     """Return what tells the person at the terminal how a change of services gets on."""
     console = console_of(ctx)
+    several = False
 
     def report(event: ChangeRecord | ServiceOutcome) -> None:
+        nonlocal several
         if not isinstance(event, ServiceOutcome):
+            several = len(event.services) > 1
             console.note(Styled("undo: ", "cyan"), undo_command(container(ctx), event.id, wording))
             if any(change.after.traffic is None for change in event.services):
                 platform = "Cloud Run" if container(ctx).target.HAS_DEPLOYED_SERVICES else "`nbactl up`"
@@ -48,7 +51,7 @@ def progress(ctx: typer.Context, wording: ChangeWording = SERVICES) -> Callable[
                 )
         elif event.error is not None:
             console.error(event.error)
-        else:
+        elif several:  # the end of one is the result
             console.note(event.service, *_status(event))
 
     return report
