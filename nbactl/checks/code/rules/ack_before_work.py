@@ -40,6 +40,11 @@ _SAYING: Final = frozenset(
         "pop",
     ]
 )
+_READING: Final = frozenset(
+    ["loads", "decode", "b64decode", "str", "int", "float", "bool", "bytes", "len", "dict", "list", "isinstance"]
+)
+"""Calls that take a message apart and lose nothing if the process dies."""
+_WAITING: Final = frozenset(["set", "sleep", "cancel", "close", "exit", "time", "monotonic", "now", "utcnow", "today"])
 _FACTS: Final = frozenset({"data", "attributes", "message_id", "publish_time", "delivery_attempt", "ordering_key"})
 _ENDS: Final = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
@@ -80,6 +85,8 @@ def _after(body: Sequence[ast.stmt], site: Site) -> list[ast.stmt] | None:
         rest = list(body[place + 1 :])
         if isinstance(statement, ast.Expr):
             return rest
+        if isinstance(statement, ast.Return):
+            return [statement]
         if isinstance(statement, ast.Try) and any(
             node is site.call for each in statement.finalbody for node in ast.walk(each)
         ):
@@ -112,10 +119,12 @@ def _derived(function: ast.AST, message: str) -> set[str]:
 
 
 def _work(statements: Sequence[ast.stmt], names: set[str], message: str) -> ast.Call | None:
-    """Return the first call that works on the message's content."""
+    """Return the first call that works on the message's content, or any that works once the content was read."""
+    read = False
+    other = None
     for statement in statements:
         if isinstance(statement, _ENDS) and not isinstance(statement, ast.Return):
-            return None
+            break
         for node in ast.walk(statement):
             if not isinstance(node, ast.Call):
                 continue
@@ -123,12 +132,19 @@ def _work(statements: Sequence[ast.stmt], names: set[str], message: str) -> ast.
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in _SAYING or (isinstance(owner, ast.Name) and owner.id == message):
                 continue
-            given = [*node.args, *(each.value for each in node.keywords)]
-            if any(isinstance(each, ast.Name) and each.id in names for value in given for each in ast.walk(value)):
+            if name in _READING:
+                read = read or _mentions(node, names)
+            elif any(_mentions(value, names) for value in (*node.args, *(each.value for each in node.keywords))):
                 return node
+            elif read and other is None and name not in _WAITING:
+                other = node
         if isinstance(statement, ast.Return):
-            return None
-    return None
+            break
+    return other
+
+
+def _mentions(value: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(value))
 
 
 RULE: Final = Rule(
@@ -142,12 +158,15 @@ RULE: Final = Rule(
         "def callback(message):\n    data = json.loads(message.data)\n    message.ack()\n    store.save(data)\n",
         "def callback(message):\n    try:\n        message.ack()\n        process(message.data)\n    except ValueError:\n        log()\n",
         "def callback(message):\n    if message.attributes:\n        message.ack()\n    run(message.data)\n",
+        "def callback(message):\n    message.ack()\n    day = json.loads(message.data)['day']\n    print(day)\n    export_standings()\n",
     ),
     good=(
         "def callback(message):\n    process(message.data)\n    message.ack()\n",
         "def callback(message):\n    if seen(message.message_id):\n        message.ack()\n        return\n    process(message.data)\n",
         "def callback(message):\n    data = message.data\n    process(data)\n    message.ack()\n    logger.info('done %s', data)\n",
         "def callback(message):\n    try:\n        process(message.data)\n    finally:\n        message.ack()\n",
+        "def callback(message):\n    games = json.loads(message.data)\n    if not games:\n        return message.ack()\n    store.save(games)\n    message.ack()\n",
+        "def callback(message):\n    message.ack()\n    print(json.loads(message.data.decode()))\n    seen.set()\n",
         "def close(socket):\n    socket.ack()\n    work(socket)\n",
     ),
     finish=_finish,
