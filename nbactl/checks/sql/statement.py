@@ -156,8 +156,27 @@ def _parse(chunk: Chunk, text: str) -> exp.Expr | None:
 
 
 def _parsed(tokens: list[Token], text: str) -> exp.Expr | None:
-    trees = _DIALECT.parser().parse(tokens, text)
+    try:
+        trees = _DIALECT.parser().parse(tokens, text)
+    except ParseError:
+        plain = [token for at, token in enumerate(tokens) if not _is_marker(tokens, at)]
+        if len(plain) == len(tokens):
+            raise
+        trees = _DIALECT.parser().parse(plain, text)
     return trees[0] if trees else None
+
+
+def _is_marker(tokens: list[Token], at: int) -> bool:
+    """Return whether a token is MODEL or TABLE before the argument of a table function.
+
+    The parser knows the word in ML.PREDICT and a few others, not in all of them
+    (https://cloud.google.com/bigquery/docs/reference/standard-sql/bigqueryml-syntax-weights).
+    """
+    word = tokens[at].text.upper()
+    if word not in ("MODEL", "TABLE") or not 0 < at < len(tokens) - 2 or tokens[at - 1].text not in ("(", ","):
+        return False
+    name, behind = tokens[at + 1], tokens[at + 2].text
+    return name.token_type is TokenType.IDENTIFIER or behind == "." or (word == "TABLE" and behind in (",", ")"))
 
 
 def _tail(chunk: Chunk) -> int | None:

@@ -224,6 +224,23 @@ def test_what_is_no_sql_is_a_finding_soon(text: str, line: int) -> None:
     assert time.process_time() - before < 5
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ML.WEIGHTS(MODEL `d.m`)",
+        "ML.RECOMMEND(MODEL d.m)",
+        "ML.METRICS(TABLE `d.t`, STRUCT('x' AS label_col))",
+        "ML.ENTITY_FEATURES_AT_TIME(TABLE `d.features`, TABLE entities, num_rows => 1)",
+        "EXTERNAL_OBJECT_TRANSFORM(TABLE d.t, ['SIGNED_URL'])",
+    ],
+)
+def test_table_functions_of_models_and_tables_are_looked_at(call: str) -> None:
+    text = f"SELECT * FROM {call};\n{FAULT};\nSELECT * FROM {call} WHERE (SELECT game_id FROM nba_raw.games) = 'x'"
+    analysis = analyse(text.encode(), "sql", TABLES)
+    assert [(each.hit.line, each.hit.rule) for each in analysis.hits] == [(2, MISSING), (3, MISSING)]
+    assert analysis.unparsed == []
+
+
 def test_long_chains_and_many_statements_are_looked_at() -> None:
     assert sql("SELECT game_id FROM nba_raw.games WHERE " + " AND ".join(["season = 'x'"] * 3000)) != []
     assert sql("SELECT 1" + " UNION ALL SELECT 1" * 2000) == []
