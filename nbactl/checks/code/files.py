@@ -22,6 +22,8 @@ SQL: Final = frozenset({".sql", ".bqsql"})
 SOURCES: Final = frozenset({".py"})
 """Python files that SQL is looked for in."""
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
+_DEPLOYING: Final = frozenset({".github", ".cloudbuild"})
+"""Hidden folders that say how services are deployed."""
 _NEXT: Final = "Name files, or folders that hold some."
 
 
@@ -30,9 +32,9 @@ def find_files(
 ) -> Iterator[Path]:
     """Yield the files under `paths` with these suffixes, in order, and each file that is named itself.
 
-    Hidden folders (other than .github), virtual environments and installed packages are left out. Raises NotFoundError
-    for a path that is missing or has no such file: a rule that looked at nothing found nothing (invariant 24). Folders
-    and files of `exclude` are left out.
+    Hidden folders (other than .github and .cloudbuild), virtual environments and installed packages are left out.
+    Raises NotFoundError for a path that is missing or has no such file: a rule that looked at nothing found nothing
+    (invariant 24). Folders and files of `exclude` are left out.
     """
     seen: set[Path] = set()
     left_out = {path.resolve() for path in exclude}
@@ -58,7 +60,7 @@ def _below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
             name
             for name in folders
             if name not in _SKIPPED
-            and (not name.startswith(".") or name == ".github")
+            and (not name.startswith(".") or name in _DEPLOYING)
             and not os.path.exists(os.path.join(place, name, "pyvenv.cfg"))  # noqa: PTH110, PTH118 - called for each folder
         )
         for name in sorted(names):

@@ -44,7 +44,9 @@ _READING: Final = frozenset(
     ["loads", "decode", "b64decode", "str", "int", "float", "bool", "bytes", "len", "dict", "list", "isinstance"]
 )
 """Calls that take a message apart and lose nothing if the process dies."""
-_WAITING: Final = frozenset(["set", "sleep", "cancel", "close", "exit", "time", "monotonic", "now", "utcnow", "today"])
+_WAITING: Final = frozenset(
+    ["set", "sleep", "cancel", "close", "exit", "time", "monotonic", "now", "utcnow", "today", "dumps"]
+)
 _FACTS: Final = frozenset({"data", "attributes", "message_id", "publish_time", "delivery_attempt", "ordering_key"})
 _ENDS: Final = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
@@ -57,7 +59,7 @@ def _finish(module: Module) -> None:
             continue
         node = function.node
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))  # noqa: S101 - functions only
-        if not _is_message(node, message.id):
+        if not (_is_message(node, message.id) or _may_be_message(module, node.args, message.id)):
             continue
         after = _after(node.body, site)
         if after and (work := _work(after, _derived(node, message.id), message.id)) is not None:
@@ -75,6 +77,12 @@ def _is_message(node: ast.AST, name: str) -> bool:
         and each.value.id == name
         for each in ast.walk(node)
     )
+
+
+def _may_be_message(module: Module, arguments: ast.arguments, name: str) -> bool:
+    """Return whether a callback of Pub/Sub is given it, which passes it on as it is."""
+    given = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    return module.imports_any("google.cloud.pubsub") and any(each.arg == name for each in given)
 
 
 def _after(body: Sequence[ast.stmt], site: Site) -> list[ast.stmt] | None:
@@ -158,6 +166,7 @@ RULE: Final = Rule(
         "def callback(message):\n    data = json.loads(message.data)\n    message.ack()\n    store.save(data)\n",
         "def callback(message):\n    try:\n        message.ack()\n        process(message.data)\n    except ValueError:\n        log()\n",
         "def callback(message):\n    if message.attributes:\n        message.ack()\n    run(message.data)\n",
+        "from google.cloud import pubsub_v1\ndef callback(message):\n    message.ack()\n    process(message)\n",
         "def callback(message):\n    message.ack()\n    day = json.loads(message.data)['day']\n    print(day)\n    export_standings()\n",
     ),
     good=(
