@@ -14,9 +14,11 @@ _NAME: Final = "env-replace"
 _OPTION: Final = re.compile(r"--set-env-vars(?![\w-])")
 _COMMENT: Final = re.compile(r"(^|\s)#")
 _SAID: Final = re.compile(
-    r"(?:^|[;&|{]|\b(?:then|else|do|if|!))\s*(?:-\s+)?@?"
+    r"\s*(?:-\s+)?(?:run:\s+)?@?(?:(?:then|else|do|if|!|\{)\s+)*"
     r"(?:echo|printf|print\w*|log\w*|say|info|warn\w*|err\w*|note|die|fail|cat|grep)\b"
 )
+_PART: Final = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?|[;&|]+""")
+"""What is escaped or quoted, to its end or to that of the text, and what stands between two commands."""
 _PARSED: Final = re.compile(r"\s*(?:-[\w-]+\s*\|\s*)*--set-env-vars(?:\s*\|\s*-[\w-]+)*\s*\)")
 """A branch of `case`, where a script reads options of its own."""
 _SHOWN: Final = re.compile(r"^\s*cat\s+<<-?\s*['\"\\]?(\w+)['\"]?\s*(?:>&2\s*)?$")
@@ -45,7 +47,7 @@ def _reads(lines: list[str]) -> Iterator[Hit]:
         comment = _COMMENT.search(line)
         for found in _OPTION.finditer(line, 0, comment.start() if comment else len(line)):
             command = before + line[: found.start()]
-            if _SAID.search(command) or _OTHER.search(command):
+            if _SAID.match(_last(command)) or _OTHER.search(command):
                 continue
             if "gcloud" not in command and "containerapp" in text:
                 continue  # options that are put together first, for either of two clouds
@@ -54,6 +56,12 @@ def _reads(lines: list[str]) -> Iterator[Hit]:
             edit = Edit(number, start, start + len("--set-env-vars"), "--update-env-vars")
             message = "--set-env-vars removes every variable that is not named here. Use --update-env-vars"
             yield Hit(_NAME, number, found.start() + 1, number, message, "", edit)
+
+
+def _last(text: str) -> str:
+    """Return the last of the commands of a text."""
+    ends = [part.end() for part in _PART.finditer(text) if part[0][0] in ";&|"]
+    return text[ends[-1] :] if ends else text
 
 
 def _command(lines: list[str], number: int) -> str:
@@ -82,7 +90,8 @@ RULE: Final = Rule(
         "args: ['run', 'deploy', 'api', '--set-env-vars', 'A=1']\n",
         "args:\n  - jobs\n  - update\n  - nightly\n  - --set-env-vars\n  - A=1\n",
         'args+=(--set-env-vars "$pairs")\ngcloud "${args[@]}"\n',
-        'echo "deploying" \ngcloud run deploy api --set-env-vars A=1\n',
+        'echo "deploying"\ngcloud run deploy api --set-env-vars A=1\n',
+        'echo "deploying; a|b" && gcloud run deploy api --set-env-vars A=1\n',
     ),
     good=(
         "gcloud run deploy api --update-env-vars A=1\n",
@@ -90,6 +99,7 @@ RULE: Final = Rule(
         'echo "do not use --set-env-vars"\n',
         'echo "gcloud run deploy api \\\n  --set-env-vars A=1"\n',
         'test -n "$1" || print_error "pass --set-env-vars"\n',
+        '- run: echo "a; gcloud run deploy api --set-env-vars A=1"\n',
         "cat <<EOF\ngcloud run deploy api --set-env-vars A=1\nEOF\n",
         'case "$1" in\n  --set-env-vars) pairs="$2" ;;\nesac\n',
         "az containerapp update -n api \\\n  --set-env-vars A=1\n",
