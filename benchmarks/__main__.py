@@ -33,6 +33,7 @@ SUITES = (
     "bus_push",
     "predictions",
     "check",
+    "services",
     "lint",
 )
 

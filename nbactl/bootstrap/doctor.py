@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import local, project
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
+from nbactl.bootstrap.subscriptions import judged_subscriptions
 from nbactl.checks.doctor.context import CheckContext, JobProblems, Lost, Reports, ServiceConfigs, ServiceProblems
 from nbactl.config.given import given_options
 from nbactl.errors import ConfigError, NbactlError
@@ -57,6 +58,7 @@ def check_context(app: Container) -> CheckContext:
         declared_indexes=project.declared_indexes,
         declared_ttl=project.declared_ttl,
         declared_services=lambda: usable.config.workflows.declared_services,
+        subscriptions=lambda: judged_subscriptions(usable, app.gcp_project.subscriptions()),
         service_problems=lambda: _service_problems(usable),
         job_problems=lambda: _job_problems(usable),
         service_configs=lambda: _service_configs(usable),

@@ -28,6 +28,7 @@ LOCAL_SUFFIX: Final = ".up"
 """What the host of a service of `nbactl up` ends with in the address of a local job."""
 ENDPOINT: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER"
 """The variable that sends requests for Cloud Scheduler elsewhere, as it does for gcloud."""
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _AT_ONCE: Final = 32
 """Addresses that are asked at the same time."""
 _NO_PAGE: Final = 404
@@ -266,7 +267,7 @@ def _probe(app: Container, urls: Sequence[str]) -> dict[str, str]:
         try:
             status = httpx2.head(url, timeout=limit).status_code
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # ValueError: no host can have that name
-            return str(error) or type(error).__name__
+            return _ERRNO.sub("", str(error)) or type(error).__name__
         return f"HTTP {status}" if status == _NO_PAGE or status >= _BROKEN else None
 
     if not urls:

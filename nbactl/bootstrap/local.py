@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.adapters.localbus.push import PushDelivery
     from nbactl.adapters.localjobs.jobs import LocalJobs
+    from nbactl.adapters.localrun.measurements import LocalMeasurements
+    from nbactl.adapters.localrun.services import LocalServices
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.observe.failures import Failures
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from nbactl.ports.bus import FoundSubscription
     from nbactl.ports.compute import TaskContext, TaskOutcome
     from nbactl.ports.logs import Logs
-    from nbactl.ports.measurements import Backlog, Measurements, RequestStats
+    from nbactl.ports.services import DeployedServices
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -177,27 +179,21 @@ def deployed_services(app: Container) -> LocalServices:
     return make_services(app)
 
 
-class _Backlogs:
-    """What waits on the embedded bus; nothing else is measured."""
-
-    lag = 0.0
-
-    def __init__(self, app: Container) -> None:
-        self._app = app
-
-    def requests(self, *_: object) -> dict[str, RequestStats]:
-        return {}
-
-    def instances(self, *_: object) -> float | None:
-        return None
-
-    def backlogs(self) -> dict[str, Backlog]:
-        return cast("LocalBus", self._app.bus).backlogs() if _bus_file(self._app).exists() else {}
+def service_regions(app: Container) -> dict[str, Callable[[], DeployedServices]]:
+    """Return the services of this machine, which are in no region."""
+    return {"": lambda: app.deployed_services}
 
 
-def measurements(app: Container) -> Measurements:
-    """Return what was measured of services and subscriptions."""
-    return _Backlogs(app)
+def identity_token(_: Container) -> Callable[[str], str | None]:
+    """Return what makes no token: services on loopback take calls without."""
+    return lambda _: None
+
+
+def measurements(app: Container) -> LocalMeasurements:
+    """Return what the processes of `nbactl up` counted, and the backlog of the bus."""
+    from nbactl.bootstrap.localrun import make_measurements
+
+    return make_measurements(app)
 
 
 def logs(app: Container) -> Logs:

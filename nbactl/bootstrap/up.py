@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.localbus.push import PushDelivery
     from nbactl.adapters.localjobs.runner import LocalJobRunner
+    from nbactl.adapters.localrun.records import RevisionRecord
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
 
@@ -67,8 +68,9 @@ class Up:
         self._emit = emit
         self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
         self._stopped = False
-        self._unkept = False
+        self._started_at = app.clock.now()
         self._files = make_log_files(app)
+        self._unkept = False
         timeouts = app.config.timeouts
         self._supervisor = Supervisor(
             timings=SupervisorTimings(
@@ -242,7 +244,8 @@ class Up:
         time = line.entry.get("time")
         at = self._app.clock.now() if time is None else datetime.fromisoformat(str(time))
         try:
-            self._files.append(line.service, line.severity, line.message, line.entry, at=at, revision=None)
+            revision = line.revision or None
+            self._files.append(line.service, line.severity, line.message, line.entry, at=at, revision=revision)
         except OSError as error:
             if not self._unkept:  # said once: a full disk would be said with each line
                 self._unkept = True

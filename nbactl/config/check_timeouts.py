@@ -70,6 +70,8 @@ USED: dict[str, frozenset[str]] = {
             "load.poll",
             "load.settle",
             "log.slow",
+            "measurements.lag",
+            "measurements.newest",
             "logs.page",
             "logs.poll",
             "logs.search",

@@ -27,7 +27,7 @@ class Past:
     """What is known of the past of a service: its revisions, the newest first, and the changes that nbactl made."""
 
     revisions: Sequence[Revision]
-    changes: Callable[[], Sequence[EnvChange]]
+    changes: Callable[[], Sequence[ChangeRecord]]
 
 
 @frozen

@@ -68,7 +68,7 @@ def survey(
     timeouts: TimeoutsFile,
     deployed: Sequence[DeployedService],
     revisions: Callable[[str], Sequence[Revision]],
-    changes: Callable[[], Sequence[EnvChange]],
+    changes: Callable[[], Sequence[ChangeRecord]],
 ) -> Survey:
     """Compare the declared services with those that are deployed.
 

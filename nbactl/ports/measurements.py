@@ -35,7 +35,7 @@ class Backlog:
 
     undelivered: int | None
     oldest_age: float | None
-    """Seconds since the oldest message that is not acknowledged was published; 0 if none waits."""
+    """Seconds since the oldest message that is not acknowledged was published; 0 or None if none waits."""
 
 
 class Measurements(Protocol):

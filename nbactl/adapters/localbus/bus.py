@@ -165,11 +165,11 @@ class LocalBus:
         return self._file.read(topology.found_subscriptions)
 
     def backlogs(self) -> dict[str, Backlog]:
-        """Return what waits in each subscription, exactly."""
-        now = self._now()
+        """Return what waits in each subscription, what is being delivered included."""
+        found, now = self._file.read(deliveries.backlogs), self._now()
         return {
-            name: Backlog(count, 0.0 if oldest is None else max(0.0, (now - oldest) / 1e6))
-            for name, count, oldest in self._file.read(deliveries.backlogs)
+            name: Backlog(count, None if oldest is None else max(0.0, (now - oldest) / 1e6))
+            for name, count, oldest in found
         }
 
     def close(self) -> None:

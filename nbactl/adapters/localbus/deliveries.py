@@ -68,14 +68,6 @@ class Delivery:
     message: Outgoing
 
 
-def backlogs(connection: sqlite3.Connection) -> list[tuple[str, int, int | None]]:
-    """Return for each subscription how many messages are not acknowledged, and when the oldest was published."""
-    return connection.execute(
-        "SELECT s.name, count(d.seq), min(m.published) FROM subscriptions s LEFT JOIN deliveries d "
-        "ON d.subscription = s.name LEFT JOIN messages m ON m.seq = d.seq GROUP BY s.name ORDER BY s.name"
-    ).fetchall()
-
-
 def publish(connection: sqlite3.Connection, topic: str, messages: Sequence[Outgoing]) -> None:
     """Store messages, to be delivered to every subscription of the topic. Raises NotFoundError without the topic."""
     receivers = topology.receivers(connection, topic)

@@ -183,6 +183,8 @@ class CheckContext:
     """Returns the fields, by collection, by which documents expire."""
     declared_services: Callable[[], list[str]]
     """Returns the services that workflows.yaml names."""
+    subscriptions: Callable[[], Sequence[SubscriptionFinding]]
+    """Judges the subscriptions of the project."""
     service_problems: Callable[[], ServiceProblems]
     """Compares the declared services with what is deployed."""
     job_problems: Callable[[], JobProblems | None]

@@ -190,15 +190,8 @@ def _listed(names: list[str]) -> str:
 
 
 _CHECKS: Final = (
-    firestore,
-    permissions,
-    datasets,
-    indexes,
-    ttl_policies,
-    topics,
-    services,
-    service_configuration,
-    jobs,
+    *(firestore, permissions, datasets, indexes, ttl_policies, topics, subscriptions, services),
+    *(service_configuration, jobs),
 )
 
 

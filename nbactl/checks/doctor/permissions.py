@@ -4,7 +4,8 @@ Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.goo
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
 https://cloud.google.com/bigquery/docs/information-schema-jobs, https://cloud.google.com/logging/docs/access-control,
 https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
-https://cloud.google.com/resource-manager/docs/access-control-proj
+https://cloud.google.com/scheduler/docs/access-control,
+https://cloud.google.com/resource-manager/docs/access-control-proj, https://cloud.google.com/monitoring/access-control
 """
 
 from __future__ import annotations
@@ -80,10 +81,21 @@ NEEDS: Final = (
         "roles/run.viewer",
         ("run.services.get", "run.services.list"),
     ),
-    Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
-    Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
     Need(
-        ("flags sync", "flags rollback --env", "jobs apply"),
+        ("services show", "services diff", "services traffic", "services rollback", "schedule tick", "doctor"),
+        "roles/run.viewer",
+        ("run.revisions.list",),
+    ),
+    Need(
+        ("run", "services health", "services smoke", "schedule tick", "doctor"),
+        "roles/run.invoker",
+        ("run.routes.invoke",),
+    ),
+    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
+    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.viewer", ("run.operations.get",)),
+    Need(("services traffic", "services rollback", "services undo"), "roles/run.viewer", ("run.revisions.get",)),
+    Need(
+        (*_CHANGES, "flags sync", "flags rollback --env", "jobs apply"),
         "roles/iam.serviceAccountUser",
         ("iam.serviceAccounts.actAs",),
     ),
@@ -105,9 +117,13 @@ NEEDS: Final = (
         ),
     ),
     Need(("jobs run",), "roles/cloudscheduler.jobRunner", ("cloudscheduler.jobs.run",)),
-    Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
-    Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
-    Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
+    Need(
+        ("outbox drive", "schedule tick", "dlq replay", "publish"), "roles/pubsub.publisher", ("pubsub.topics.publish",)
+    ),
+    Need(("doctor", "publish"), "roles/pubsub.viewer", ("pubsub.topics.list",)),
+    Need(
+        ("dlq list", "subscriptions list", "publish", "doctor"), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)
+    ),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
     Need(
         ("subscriptions list", "services scale", "services rollback"),

@@ -234,7 +234,7 @@ def list_jobs(app: Container, names: tuple[str, ...] = ()) -> list[JobStatus]:
 
 
 def step_text(step: JobStep) -> str:
-    """Return a step in one line: `nbactl-tick: update schedule */5 * * * * → */10 * * * *`."""
+    """Return a step in one line: `nbactl-tick: update: schedule */5 * * * * → */10 * * * *`."""
     what = " and ".join(step.actions) or ("left alone" if step.blocked else "keep")
     if "create" in step.actions and step.after is not None:
         spec = step.after.spec

@@ -11,4 +11,4 @@ from nbactl.cli.services.look import parser as look  # what help lists first
 from nbactl.cli.services.change import parser as change
 from nbactl.cli.services.logs import parser as logs
 
-__all__ = ["app", "change", "look"]
+__all__ = ["app", "change", "logs", "look"]

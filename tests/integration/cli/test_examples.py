@@ -146,7 +146,8 @@ _ENDS = {
     "nbactl expect": 1,  # only the first three phases were run
     "nbactl flags check . -o json": 1,
     **dict.fromkeys(("nbactl flags adopt", "nbactl flags sync"), 4),
-    **{f"nbactl services {verb}": 4 for verb in ("env", "scale", "traffic", "rollback", "apply", "undo")},
+    **{f"nbactl services {verb}": 6 for verb in ("env diff", "apply")},
+    **{f"nbactl services {verb}": 4 for verb in ("env", "scale", "traffic", "rollback", "undo")},
 }
 """How examples end that begin so, where that is not 0: here nothing is deployed, and nothing was changed."""
 _OF_SERVICES = tuple(f"nbactl services {verb}" for verb in ("list", "show", "health", "smoke", "diff"))

@@ -94,8 +94,8 @@ def test_it_says_that_there_are_more_lines(world: World) -> None:
 def test_each_option_is_a_filter(world: World) -> None:
     labels = {"run_id": "run-1", "task": "odds", "player": "lebronjames", "correlation_id": "req-1"}
     found = {"message": "Odds Timeout"}
-    world.logging.add("worker", found, severity="ERROR", labels=labels, revision="worker-00007", at=_ago(10))
-    world.logging.add("worker", {"message": "else"}, at=_ago(1))
+    world.logging.add("worker", found, severity="ERROR", labels=labels, revision="worker-00007", at=_ago(20))
+    world.logging.add("worker", {"message": "else"}, at=_ago(10))
     for options in (
         ["timeout"],
         ["--severity", "warning"],
@@ -104,8 +104,8 @@ def test_each_option_is_a_filter(world: World) -> None:
         ["--player", "lebronjames"],
         ["--correlation-id", "req-1"],
         ["--revision", "worker-00007"],
-        ["--until", "6m"],
-        ["--since", _ago(11).isoformat(timespec="seconds"), "--until", _ago(6).isoformat(timespec="seconds")],
+        ["--until", "15m"],
+        ["--since", _ago(30).isoformat(timespec="seconds"), "--until", _ago(15).isoformat(timespec="seconds")],
     ):
         assert [one["message"] for one in world.data("logs", "search", *options)["records"]] == ["Odds Timeout"], (
             options

@@ -201,7 +201,11 @@ def scene(
         pubsub = request.getfixturevalue("pubsub_address")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     project = f"test-{uuid.uuid4().hex[:20]}"
-    with cloud_run_server(project) as cloud, scheduler_server(project) as scheduler:
+    with (
+        cloud_run_server(project) as cloud,
+        monitoring_server(project) as monitoring,
+        scheduler_server(project) as scheduler,
+    ):
         for name, value in {
             **monitoring.environ(),
             "NBACTL_TARGET": "gcp",
@@ -217,7 +221,7 @@ def scene(
         for name in DECLARED:
             cloud.deploy(name, {"LOG_LEVEL": "info"})
         store = emulator_documents(firestore_address, project)
-        yield Scene(store, cloud, scheduler, tmp_path, project, capsys)
+        yield Scene(store, cloud, scheduler, tmp_path, project, capsys, pubsub)
         store.close()
 
 

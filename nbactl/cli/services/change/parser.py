@@ -40,7 +40,7 @@ ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for the
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 
 
-@command(env, "diff", examples=["nbactl services env diff || test $? -eq 6"])
+@command(env, "diff", examples=["nbactl services env diff"])
 def env_diff(
     ctx: typer.Context,
     services: ServicesArgument = None,
@@ -207,7 +207,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
     return view.services_changed(done, here)
 
 
-@command(app, "apply", examples=["nbactl services apply --dry-run || test $? -eq 6"])
+@command(app, "apply", examples=["nbactl services apply --dry-run"])
 def apply(
     ctx: typer.Context, services: ServicesArgument = None, reason: ReasonOption = None, dry_run: DryRunOption = False
 ) -> View:

@@ -101,8 +101,8 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container, healthy: ProjectServer) -> None:
     findings = found(app)
-    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies", "topics", "services"]
-    names += ["service configuration", "jobs"]
+    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies"]
+    names += ["topics", "subscriptions", "services", "config in use", "jobs"]
     assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == f"{len(healthy.indexes)} composite indexes are ready"

@@ -162,7 +162,7 @@ def test_a_failure_of_one_service_does_not_keep_the_others_from_theirs(project: 
         WORKER: "not_authorised",
         ANALYTICS: "done",
     }
-    assert [each["outcome"] for each in project.records()[0]["services"]] == ["not_authorised", "done"]
+    assert {each["outcome"] for each in project.records()[0]["services"]} == {"not_authorised", "done"}
     project.cloud.forbidden = set()
     assert [each["service"] for each in project("apply")["changes"]] == [WORKER]
     assert project("apply")["changes"] == []
