@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class _Beating:
-    """A thread that works until its block is left."""
+    """A thread that does its work until its block is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Callable[[], None]) -> None:
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
+        self._thread = threading.Thread(target=work, name="nbactl-heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -31,9 +31,6 @@ class _Beating:
     ) -> None:
         self._ended.set()
         self._thread.join()
-
-    def _work(self) -> None:
-        raise NotImplementedError
 
 
 class Heartbeat(_Beating):
@@ -56,7 +53,7 @@ class Heartbeat(_Beating):
         on_cancel: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> None:
-        super().__init__()
+        super().__init__(self._work)
         self.lease = lease
         self._leases = leases
         self._ttl = ttl
@@ -122,7 +119,7 @@ class Heartbeats(_Beating):
 
     def __init__(self, beats: Sequence[Heartbeat], every: float) -> None:
         """They beat every so many seconds."""
-        super().__init__()
+        super().__init__(self._work)
         self._beats = list(beats)
         self._every = every
 
