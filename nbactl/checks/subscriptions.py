@@ -84,7 +84,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _delivery(one: FoundSubscription, declared: DeclaredUse, read: set[str]) -> Iterator[SubscriptionFinding]:
-    """Yield what is wrong whoever gets the messages."""
+    """Yield what is wrong with a message, independent of who receives it."""
     name = one.name
     if one.topic == _DELETED:
         delete = _gcloud(declared, "delete", name)

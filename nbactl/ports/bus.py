@@ -158,7 +158,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class FoundSubscription:
-    """A subscription as it is there, whoever created it. Times are in seconds.
+    """A subscription as it exists in the project. Times are in seconds.
 
     `dead_letter_topic`, `most_attempts`, `backoff` and `push` are None where it has no dead-letter topic, no retry
     policy (a message that is refused comes again at once), and where messages are pulled.

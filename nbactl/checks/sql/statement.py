@@ -49,7 +49,7 @@ class Statement(NamedTuple):
 
     @property
     def is_query(self) -> bool:
-        """Whether it returns rows to whoever runs it."""
+        """Whether it returns rows to the caller."""
         return isinstance(self.tree, exp.Query)
 
 

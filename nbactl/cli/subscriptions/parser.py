@@ -29,8 +29,8 @@ def list_(
     """List subscriptions: what waits, since when, how messages come again, and where they are pushed to, as whom.
 
     Reports what loses messages or delivers them in a hot loop: a push without a retry policy, dead-letter topic or
-    identity, a token for another audience, an address that is no declared service. On gcp what waits comes from Cloud
-    Monitoring and is some minutes old; what it does not know is shown as unknown. Nothing is changed. Exits with 1 if
-    a problem needs a repair.
+    identity, a token for another audience, an address that is not a declared service. On gcp what waits comes from
+    Cloud Monitoring and is some minutes old; what it does not know is shown as unknown. Nothing is changed. Exits with
+    1 if a problem needs a repair.
     """
     return view.subscription_list(list_subscriptions(container(ctx, reads_only=True), topic))

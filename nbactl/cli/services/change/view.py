@@ -233,5 +233,5 @@ def _summary(result: ChangeResult) -> NbactlError | None:
     return CheckFailedError(
         f"the change {what}",
         cause=f"{', '.join(failed)}: see above.",
-        next_step="Repeat the command once that is repaired, or undo what was done with the command after undo.",
+        next_step="Repair the cause and run the same command again, or undo the change.",
     )

@@ -206,7 +206,7 @@ def _is_there(service: DeployedService, change: ServiceChange) -> bool:
 
 
 def _goal(change: ServiceChange) -> str | None:
-    """Return the revision that a change moves all requests to, None where there is no such one."""
+    """Return the revision that a change moves all requests to, None if no single one gets them all."""
     shares = [share for share in change.after.traffic or () if share.percent]
     return shares[0].revision if len(shares) == 1 else None
 
